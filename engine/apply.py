@@ -1,0 +1,460 @@
+"""The doors: the only ways an operator is called on tensors.
+
+``dispatch`` is the general one: it picks the overload, promotes, runs the kernel, and records. ``unary`` and ``binary`` make the two short
+doors, bound per row at import, for plain tensors (no view) of one floating dtype; for anything else they go to the general door, and a
+test over all rows proves them equal to it. ``dispatch_inplace`` is the general door's twin that ends in ``write``.
+
+Rules of this file: tensors and nodes are built in line, by slot; a kernel's own error is explained only after it was raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from engine import schema
+from engine.errors import ArgumentError, AutogradError, EngineError
+from engine.grad_mode import grad_enabled, inference_enabled
+from engine.node import Extra, Node, Port, sequence
+from engine.op import Op
+from engine.plan import Plan, plan_of
+from engine.promotion import constant, explain, promoted
+from engine.tensor import Tensor, array_of, node_of
+from engine.view import Step, View
+from engine.write import check_writable, set_history, write
+
+__all__ = ["binary", "bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "unary"]
+
+F32: Final = np.dtype(np.float32)
+F64: Final = np.dtype(np.float64)
+_MISSING: Final = object()
+new = object.__new__
+record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
+
+
+def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Op, list[Any]]:
+    """The first overload that takes the arguments, and them in its order.
+
+    Errors: TypeError; with several overloads it lists what each would have taken.
+    """
+    if len(overloads) == 1:
+        return overloads[0], overloads[0].bind(args, kwargs)
+    first: ArgumentError | None = None
+    for op in overloads:
+        try:
+            return op, op.bind(args, kwargs)
+        except ArgumentError as error:
+            first = first or error
+    assert first is not None
+    name = overloads[0].name.rpartition(".")[2]
+    got = ", ".join([*(schema.kind_name(a) for a in args), *(f"{k}={schema.kind_name(v)}" for k, v in kwargs.items())])
+    expected = "".join(f"\n * {_signature(op)}" for op in overloads)
+    raise ArgumentError(
+        f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:{expected}", first.argument
+    )
+
+
+def _signature(op: Op) -> str:
+    pieces = []
+    starred = False
+    for p in op.parameters:
+        if p.keyword_only and not starred:
+            pieces.append("*")
+            starred = True
+        default = "" if p.required else f" = {p.default}"
+        pieces.append(f"{schema.SPOKEN.get(p.kind, p.kind)} {p.name}{default}")
+    return f"({', '.join(pieces)})"
+
+
+def dispatch(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The general door: bind and run."""
+    op, bound = bind_overload(overloads, args, kwargs)
+    return run(op, bound)
+
+
+def run(op: Op, bound: list[Any]) -> Any:
+    """Run one row on bound arguments: a tensor, or a tuple of them."""
+    if op.kind == "composite":
+        return op.kernel(*bound)
+    raws = bound[:]
+    nodes: list[Any] = []
+    mask = 0
+    view = op.kind == "view"
+    for k, i in enumerate(op.tensors):
+        v = bound[i]
+        if isinstance(v, Tensor):
+            node = v._node if v._view is None else node_of(v)
+            nodes.append(node)
+            if node is not None:
+                mask |= 1 << k
+            raws[i] = array_of(v) if view else v._array
+        elif type(v) is list:
+            raws[i] = [None if t is None else t._array for t in v]
+            found = [None if t is None else node_of(t) for t in v]
+            nodes += found
+            if any(n is not None for n in found):
+                mask |= 1 << k
+        else:
+            nodes.append(None)
+    promoted(op, raws)
+    try:
+        out = op.kernel(*raws)
+    except EngineError:
+        raise
+    except (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, OverflowError, np.exceptions.DTypePromotionError) as error:
+        raise explain(op, bound, error) from error
+    recording = mask and grad_enabled.get()
+    plan = plan_of(op, mask) if recording else None
+    if type(out) is tuple or type(out) is list:
+        tensors = [_plain(o) for o in out]
+        if view:
+            _mark_views(op, bound, tensors)
+        if plan is not None:
+            _record_several(op, plan, mask, bound, raws, tensors, nodes)
+        return _several(op, tensors)
+    t = _plain(out)
+    if view:
+        _mark_view(op, bound, t, None, 1)
+    if plan is not None and out.dtype.kind in "fc":
+        node = build_node(op, plan, bound, raws, nodes, (t,))
+        node.shape = out.shape
+        node.dtype = out.dtype
+        t._node = node
+    elif op.kind == "create" and bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
+        t.requires_grad_()
+    return t
+
+
+def _plain(array: Any) -> Tensor:
+    t = new(Tensor)
+    t._array = array
+    t._node = None
+    t._version_cell = [0]
+    t._view = None
+    t._meta = None
+    return t
+
+
+def _several(op: Op, tensors: list[Tensor]) -> Any:
+    named = op.schema.returns
+    if not named or named == ("",):
+        return tuple(tensors)
+    from engine.return_types import of
+
+    return of(op.name, named)(*tensors)
+
+
+def _attrs(op: Op, bound: list[Any]) -> tuple[Any, ...]:
+    attrs = bound[:]
+    for i in op.tensors:
+        v = attrs[i]
+        attrs[i] = len(v) if type(v) is list else None
+    return tuple(attrs)
+
+
+def _mark_view(op: Op, bound: list[Any], t: Tensor, number: int | None, count: int) -> None:
+    source: Tensor = bound[op.tensors[0]]
+    above = source._view
+    step = Step(op, _attrs(op, bound), number, count, source._array.shape)
+    cell = source._version_cell
+    t._version_cell = cell
+    base, chain = (source, (step,)) if above is None else (above.base, (*above.chain, step))
+    creation: Any = "default"
+    if number is not None:
+        creation = "multi_output"
+    elif above is not None and above.creation != "default":
+        creation = above.creation
+    if not grad_enabled.get():
+        creation = "inference" if inference_enabled.get() else "no_grad"
+    t._view = View(base, chain, cell[0], creation)
+
+
+def _mark_views(op: Op, bound: list[Any], tensors: list[Tensor]) -> None:
+    for k, t in enumerate(tensors):
+        _mark_view(op, bound, t, k, len(tensors))
+
+
+def build_node(op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: list[Any], results: tuple[Tensor, ...]) -> Node:
+    """A node for a call that was made: what its plan saves, with the versions that count."""
+    saved: list[Any] = []
+    cells: list[Any] = []
+    for what, i in plan.saves:
+        if what == "input":
+            saved.append(raws[i])
+            v = bound[i]
+            if type(v) is list:
+                for t in v:
+                    if t is not None:
+                        cells += (t._version_cell, t._version_cell[0])
+            elif isinstance(v, Tensor):
+                cells += (v._version_cell, v._version_cell[0])
+        elif what == "result":
+            t = results[i]
+            saved.append(t._array)
+            cells += (t._version_cell, t._version_cell[0])
+        elif what == "shape":
+            v = bound[i]
+            saved.append([None if t is None else t._array.shape for t in v] if type(v) is list else () if v is None else np.shape(raws[i]))
+        else:
+            saved.append(results[i]._array.shape)
+    node = new(Node)
+    node.plan = plan
+    node.attrs = _attrs(op, bound)
+    node.edges = tuple(nodes)
+    node.saved = tuple(saved)
+    node.cells = tuple(cells)
+    node.seq = next(sequence)
+    node.extra = None
+    if record_where:
+        node.extra = Extra()
+        node.extra.where = record_where[-1]()
+    return node
+
+
+def _record_several(op: Op, plan: Plan, mask: int, bound: list[Any], raws: list[Any], tensors: list[Tensor], nodes: list[Any]) -> None:
+    node = build_node(op, plan, bound, raws, nodes, tuple(tensors))
+    if node.extra is None:
+        node.extra = Extra()
+    node.extra.outputs = tuple((t._array.shape, t._array.dtype) for t in tensors)
+    node.shape = ()
+    node.dtype = None
+    for k, t in enumerate(tensors):
+        if t._array.dtype.kind in "fc":
+            t._node = Port(node, k, t._array.shape, t._array.dtype)
+
+
+def dispatch_inplace(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
+    """The in-place form of a name: bind, run, write into the first argument, which is answered."""
+    op, bound = bind_overload(overloads, args, kwargs)
+    return run_inplace(op, bound)
+
+
+def run_inplace(op: Op, bound: list[Any]) -> Tensor:
+    """Run one row and write its result into its first tensor argument."""
+    t: Tensor = bound[op.tensors[0]]
+    raws = bound[:]
+    nodes: list[Any] = []
+    mask = 0
+    for k, i in enumerate(op.tensors):
+        v = bound[i]
+        if isinstance(v, Tensor):
+            node = node_of(v)
+            nodes.append(node)
+            if node is not None:
+                mask |= 1 << k
+            raws[i] = v._array
+        elif type(v) is list:
+            raws[i] = [None if e is None else e._array for e in v]
+            found = [None if e is None else node_of(e) for e in v]
+            nodes += found
+            mask |= any(n is not None for n in found) << k
+        else:
+            nodes.append(None)
+    check_writable(t, records=bool(mask))
+    recording = mask and grad_enabled.get()
+    if recording and t._array.dtype.kind not in "fc":
+        recording = 0
+    if op.kind == "composite":
+        raise ArgumentError(f"{op.name}_() has no in-place form")
+    promoted(op, raws)
+    plan = plan_of(op, mask) if recording else None
+    if plan is None and recording and op.vjp is None and node_of(t) is not None and op.kind != "create":
+        raise AutogradError(f"the derivative for '{op.name}' is not implemented.")
+    own = bound[:]
+    if plan is not None and ("input", op.tensors[0]) in plan.saves:  # what is overwritten is saved as it was
+        i = op.tensors[0]
+        raws[i] = np.array(raws[i])
+        own[i] = None
+    try:
+        out = op.kernel(*raws)
+        write(t, np.asarray(out) if out.ndim == t._array.ndim or op.family == "fill" else out)
+    except EngineError:
+        raise
+    except (ValueError, TypeError, IndexError, ArithmeticError, OverflowError, MemoryError) as error:
+        raise explain(op, bound, error) from error
+    if plan is not None:
+        node = build_node(op, plan, own, raws, nodes, (t,))
+        node.shape = t._array.shape
+        node.dtype = t._array.dtype
+        set_history(t, node)
+    return t
+
+
+def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
+    """The short door of a row with one tensor and nothing else."""
+    kernel = op.kernel
+    plan = plan_of(op, 1)
+    attrs = op.defaults
+    saves_input = plan is not None and ("input", 0) in plan.saves
+    saves_result = plan is not None and ("result", 0) in plan.saves
+    if plan is not None and (len(plan.saves) > 1 or any(what.endswith("shape") for what, _ in plan.saves)):
+        return general(overloads)
+
+    def door(input: Any) -> Any:
+        if type(input) is Tensor and input._view is None:
+            x = input._array
+            d = x.dtype
+            if d is F32 or d is F64:
+                out = kernel(x)
+                t = new(Tensor)
+                t._array = out
+                cell = t._version_cell = [0]
+                t._view = None
+                t._meta = None
+                edge = input._node
+                if edge is None or plan is None or not grad_enabled.get() or record_where:
+                    if edge is not None and plan is not None and record_where and grad_enabled.get():
+                        return dispatch(overloads, (input,), {})
+                    t._node = None
+                    return t
+                node = new(Node)
+                node.plan = plan
+                node.attrs = attrs
+                node.edges = (edge,)
+                if saves_result:
+                    node.saved = (out,)
+                    node.cells = (cell, 0)
+                elif saves_input:
+                    node.saved = (x,)
+                    cell = input._version_cell
+                    node.cells = (cell, cell[0])
+                else:
+                    node.saved = ()
+                    node.cells = ()
+                node.shape = out.shape
+                node.dtype = d
+                node.seq = next(sequence)
+                node.extra = None
+                t._node = node
+                return t
+        return dispatch(overloads, (input,), {})
+
+    return door
+
+
+def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
+    """The short door of a row whose first two parameters are tensors and the rest defaults.
+
+    fallback: what takes the arguments where this door does not (an operator's form answers NotImplemented there).
+    """
+    kernel = op.kernel
+    plans = [None, *(plan_of(op, mask) for mask in (1, 2, 3))]
+    recipes = [_recipe(p) for p in plans]
+    attrs = op.defaults
+    differentiable = any(p is not None for p in plans)
+    shapes = any(r is None for r in recipes) or (differentiable and None in plans[1:])
+    rest = op.defaults[2:]
+    other_is_number = op.parameters[1].kind == "Tensor|Scalar"
+
+    if fallback is None:
+
+        def fallback(a: Any, b: Any) -> Any:
+            return dispatch(overloads, (a, b), {})
+
+    if shapes or any(v is not None for v in rest) and op.schema.name not in ("add", "sub"):
+        return fallback
+
+    take_alpha = bool(rest)
+
+    def door(a: Any, b: Any) -> Any:
+        if type(a) is Tensor and a._view is None:
+            x = a._array
+            d = x.dtype
+            if d is F32 or d is F64:
+                kind = type(b)
+                if kind is Tensor:
+                    if b._view is not None:
+                        return fallback(a, b)
+                    y = b._array
+                    if y.dtype is not d:
+                        return fallback(a, b)
+                    edge_b = b._node
+                    cell_b = b._version_cell
+                elif (kind is float or kind is int) and other_is_number:
+                    y = constant(b, d)
+                    if type(x) is not np.ndarray:
+                        y = y[()]
+                    edge_b = cell_b = None
+                else:
+                    return fallback(a, b)
+                try:
+                    out = kernel(x, y, 1) if take_alpha else kernel(x, y)
+                except ValueError:
+                    return fallback(a, b)
+                edge_a = a._node
+                t = new(Tensor)
+                t._array = out
+                t._view = None
+                t._meta = None
+                cell = t._version_cell = [0]
+                if (edge_a is None and edge_b is None) or not differentiable or not grad_enabled.get():
+                    t._node = None
+                    return t
+                if record_where:
+                    return fallback(a, b)
+                mask = (edge_a is not None) | (edge_b is not None) << 1
+                node = new(Node)
+                node.plan = plans[mask]
+                node.attrs = attrs
+                node.edges = (edge_a, edge_b)
+                recipe = recipes[mask]
+                if recipe == 0:
+                    node.saved = ()
+                    node.cells = ()
+                elif recipe == 2:
+                    node.saved = (y,)
+                    node.cells = () if cell_b is None else (cell_b, cell_b[0])
+                elif recipe == 1:
+                    node.saved = (x,)
+                    cell = a._version_cell
+                    node.cells = (cell, cell[0])
+                elif recipe == 4:
+                    node.saved = (out,)
+                    node.cells = (cell, 0)
+                else:
+                    saved = []
+                    cells: list[Any] = []
+                    for what in recipe:
+                        saved.append(x if what == 1 else y if what == 2 else out)
+                        c = a._version_cell if what == 1 else cell_b if what == 2 else cell
+                        if c is not None:
+                            cells += (c, c[0])
+                    node.saved = tuple(saved)
+                    node.cells = tuple(cells)
+                node.shape = out.shape
+                node.dtype = d
+                node.seq = next(sequence)
+                node.extra = None
+                t._node = node
+                return t
+        return fallback(a, b)
+
+    return door
+
+
+def _recipe(plan: Plan | None) -> Any:
+    """What a binary node saves: 0 nothing, 1 the first, 2 the second, 4 the result, a tuple of these; None: something else."""
+    if plan is None or not plan.saves:
+        return 0
+    found = []
+    for what, i in plan.saves:
+        if what == "input" and i < 2:
+            found.append(1 + i)
+        elif what == "result":
+            found.append(4)
+        else:
+            return None
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def general(overloads: Sequence[Op]) -> Callable[..., Any]:
+    """The general door of a name as a function."""
+
+    def door(*args: Any, **kwargs: Any) -> Any:
+        return dispatch(overloads, args, kwargs)
+
+    return door
+
+

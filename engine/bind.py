@@ -1,0 +1,166 @@
+"""From the table to Python: functions under PyTorch's dotted names, methods, in-place forms and operators.
+
+Called once, at the end of ``engine/__init__``; nothing here is written by hand for one operator except Python's own operator symbols.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from engine.apply import binary, dispatch, dispatch_inplace, unary
+from engine.errors import ArgumentError
+from engine.op import OPS, Op
+from engine.tensor import Tensor
+
+__all__ = ["function_of", "install"]
+
+BINARY: Final = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "pow",
+    "matmul": "matmul",
+    "eq": "eq",
+    "ne": "ne",
+    "lt": "lt",
+    "le": "le",
+    "gt": "gt",
+    "ge": "ge",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}
+REFLECTED: Final = {"add": "add", "mul": "mul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
+REFLECTED_BY_ROW: Final = {
+    "sub": "rsub",
+    "truediv": "_rdiv",
+    "pow": "_rpow",
+    "mod": "_rmod",
+    "floordiv": "_rfloordiv",
+    "matmul": "_rmatmul",
+}
+UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+
+
+def _takes_two(op: Op) -> bool:
+    return len(op.parameters) >= 2 and all(p.is_tensor for p in op.parameters[:2]) and len(op.tensors) == 2 and op.kind == "pointwise"
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """The Python function of a public name, by the shortest door that its first row allows."""
+    overloads = OPS[name]
+    first = overloads[0]
+    if len(first.parameters) == 1 and first.kind == "pointwise" and first.parameters[0].is_tensor:
+        door = unary(first, overloads)
+    elif _takes_two(first) and first.jvp is None:
+        fast = binary(first, overloads)
+
+        def door(*args: Any, **kwargs: Any) -> Any:
+            if len(args) == 2 and not kwargs:
+                return fast(*args)
+            return dispatch(overloads, args, kwargs)
+
+    else:
+
+        def door(*args: Any, **kwargs: Any) -> Any:
+            return dispatch(overloads, args, kwargs)
+
+    _named(door, name, overloads)
+    return door
+
+
+def _named(f: Callable[..., Any], name: str, overloads: Sequence[Op]) -> None:
+    f.__name__ = f.__qualname__ = name.rpartition(".")[2]
+    f.__doc__ = overloads[0].doc
+    f.__module__ = "engine"
+
+
+def _inplace(name: str, overloads: Sequence[Op]) -> Callable[..., Any]:
+    def door(*args: Any, **kwargs: Any) -> Any:
+        return dispatch_inplace(overloads, args, kwargs)
+
+    _named(door, f"{name}_", overloads)
+    return door
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    overloads = OPS[name]
+
+    def fallback(a: Any, b: Any) -> Any:
+        try:
+            return dispatch(overloads, (a, b), {})
+        except ArgumentError:
+            if isinstance(b, (Tensor, int, float, bool, complex)):
+                raise
+            return NotImplemented
+
+    if _takes_two(overloads[0]):
+        return binary(overloads[0], overloads, fallback)
+    return fallback
+
+
+
+
+def _augmented(name: str) -> Callable[[Any, Any], Any]:
+    overloads = OPS[name]
+
+    def door(a: Any, b: Any) -> Any:
+        return dispatch_inplace(overloads, (a, b), {})
+
+    return door
+
+
+def install(module: types.ModuleType) -> None:
+    """Put every name of the table where PyTorch has it: on the module, its submodules, and Tensor."""
+    for name, overloads in OPS.items():
+        if not overloads[0].forms:
+            continue
+        path, _, last = name.rpartition(".")
+        door = function_of(name)
+        forms = frozenset[str]().union(*(op.forms for op in overloads))
+        if "function" in forms:
+            owner = _submodule(module, path)
+            if not hasattr(owner, last) or isinstance(getattr(owner, last), types.ModuleType):
+                setattr(owner, last, door)
+        if path:
+            continue
+        if "method" in forms and last not in vars(Tensor):
+            setattr(Tensor, last, door)
+        if "property" in forms:
+            setattr(Tensor, last, property(door))
+        if "inplace" in forms:
+            own = OPS.get(f"{last}_")
+            setattr(Tensor, f"{last}_", _inplace(last, [op for op in overloads if "inplace" in op.forms]))
+            if own is None and "function" in forms and not hasattr(module, f"{last}_"):
+                setattr(module, f"{last}_", getattr(Tensor, f"{last}_"))
+    _operators()
+
+
+def _operators() -> None:
+    for symbol, name in BINARY.items():
+        if name in OPS:
+            setattr(Tensor, f"__{symbol}__", _operator(name))
+            if symbol not in ("eq", "ne", "lt", "le", "gt", "ge", "matmul") and any("inplace" in op.forms for op in OPS[name]):
+                setattr(Tensor, f"__i{symbol}__", _augmented(name))
+    for symbol, name in REFLECTED.items():
+        if name in OPS:
+            setattr(Tensor, f"__r{symbol}__", _operator(name))
+    for symbol, name in REFLECTED_BY_ROW.items():
+        if name in OPS:
+            setattr(Tensor, f"__r{symbol}__", _operator(name))
+    for symbol, name in UNARY.items():
+        if name in OPS:
+            setattr(Tensor, f"__{symbol}__", function_of(name))
+
+
+def _submodule(module: types.ModuleType, path: str) -> types.ModuleType:
+    for part in path.split(".") if path else ():
+        module = getattr(module, part)
+    return module

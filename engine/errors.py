@@ -1,0 +1,92 @@
+"""What the engine raises. Every class is also the builtin that a PyTorch user would catch.
+
+    EngineError
+    ├── ArgumentError (TypeError)          an argument is missing, unknown or of the wrong kind
+    ├── InvalidValueError (ValueError)     the right kind, but a value that cannot be
+    ├── DimensionError (IndexError)        a dim or an index out of range
+    └── TensorError (RuntimeError)         what PyTorch raises from its kernels
+        ├── ShapeError                     shapes that do not fit
+        ├── DtypeError                     dtypes that do not fit
+        └── AutogradError                  what the graph does not allow
+            ├── GraphFreedError            a second backward without retain_graph
+            ├── VersionError               a saved tensor was changed in place
+            ├── LeafError                  a leaf that requires grad was about to be changed
+            ├── ViewError                  a view that may not be changed in place
+            └── NoDerivativeError          the operator has no derivative, and says so
+
+The first sentence is PyTorch's where it has one; ours follows in brackets.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "AutogradError",
+    "DimensionError",
+    "DtypeError",
+    "EngineError",
+    "GraphFreedError",
+    "InvalidValueError",
+    "LeafError",
+    "NoDerivativeError",
+    "ShapeError",
+    "TensorError",
+    "VersionError",
+    "ViewError",
+]
+
+
+class EngineError(Exception):
+    """The root of everything the engine raises on purpose."""
+
+
+class ArgumentError(EngineError, TypeError):
+    """An argument is missing, unknown, given twice or of the wrong kind; ``argument`` names it."""
+
+    def __init__(self, message: str, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class InvalidValueError(EngineError, ValueError):
+    """An argument of the right kind whose value cannot be."""
+
+
+class DimensionError(EngineError, IndexError):
+    """A dim or an index out of range."""
+
+
+class TensorError(EngineError, RuntimeError):
+    """What PyTorch raises as a RuntimeError from its kernels."""
+
+
+class ShapeError(TensorError):
+    """Shapes that do not fit each other or the operator."""
+
+
+class DtypeError(TensorError):
+    """A dtype that the operator does not take, or a result that cannot be cast."""
+
+
+class AutogradError(TensorError):
+    """What the graph does not allow."""
+
+
+class GraphFreedError(AutogradError):
+    """The saved values of a node were freed by an earlier backward."""
+
+
+class VersionError(AutogradError):
+    """A value needed for the gradient was changed in place after it was saved."""
+
+
+class LeafError(AutogradError):
+    """A leaf that requires grad was about to be changed in place, or a flag set on a non-leaf."""
+
+
+class ViewError(AutogradError):
+    """A view that may not be changed in place."""
+
+
+class NoDerivativeError(AutogradError):
+    """The operator has no derivative for this input."""

@@ -1,0 +1,1 @@
+"""Operators under PyTorch's ``torch.fft``; filled from the table."""

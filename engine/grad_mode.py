@@ -1,0 +1,148 @@
+"""Grad modes: whether operators record. Context variables, so each thread and each task has its own.
+
+Source: torch.no_grad, torch.enable_grad, torch.set_grad_enabled, torch.inference_mode (docs.pytorch.org, "Locally disabling
+gradient computation").
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from engine.errors import ArgumentError
+
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
+inference_enabled: ContextVar[bool] = ContextVar("inference_enabled", default=False)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operators record here and now.
+
+    >>> is_grad_enabled()
+    True
+    """
+    return grad_enabled.get()
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on here and now."""
+    return inference_enabled.get()
+
+
+class _Mode:
+    """A context manager and decorator that sets the modes on entry and puts them back on exit."""
+
+    grad: bool
+    inference: bool | None = None
+
+    def __init__(self) -> None:
+        self._before: list[tuple[bool, bool]] = []
+
+    def __enter__(self) -> None:
+        self._before.append((grad_enabled.get(), inference_enabled.get()))
+        grad_enabled.set(self.grad)
+        if self.inference is not None:
+            inference_enabled.set(self.inference)
+
+    def __exit__(self, *exc: object) -> None:
+        grad, inference = self._before.pop()
+        grad_enabled.set(grad)
+        inference_enabled.set(inference)
+
+    def _again(self) -> _Mode:
+        return type(self)()
+
+    def __call__(self, f: F) -> F:
+        @functools.wraps(f)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return f(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class _BareMode(_Mode):
+    """A mode that also decorates without being called: ``@no_grad``, as PyTorch allows."""
+
+    def __new__(cls, f: Callable[..., Any] | None = None) -> Any:
+        self = super().__new__(cls)
+        if f is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(f)
+
+    def __init__(self, f: None = None) -> None:
+        super().__init__()
+
+
+class no_grad(_BareMode):  # noqa: N801 - PyTorch's name
+    """Operators inside record nothing: results have ``requires_grad=False``.
+
+    Exceptions: factories with ``requires_grad=True`` still make leaves. Use as ``with no_grad():``, ``@no_grad()`` or ``@no_grad``.
+    """
+
+    grad = False
+
+
+class enable_grad(_BareMode):  # noqa: N801 - PyTorch's name
+    """Operators inside record, also within ``no_grad``."""
+
+    grad = True
+
+
+class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
+    """Set the mode at once; as a context manager put it back on exit.
+
+    >>> with set_grad_enabled(False):
+    ...     is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"set_grad_enabled(): argument 'mode' must be bool, not {type(mode).__name__}", "mode")
+        self.grad = mode
+        self._before.append((grad_enabled.get(), inference_enabled.get()))
+        grad_enabled.set(mode)
+
+    def __enter__(self) -> None:
+        grad_enabled.set(self.grad)
+
+    def __call__(self, f: F) -> F:
+        grad_enabled.set(self._before.pop()[0])
+        return super().__call__(f)
+
+    def _again(self) -> _Mode:
+        return set_grad_enabled(self.grad)
+
+
+class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
+    """As ``no_grad``, and results can never be used where a gradient is recorded later."""
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.mode = mode
+        self.grad = not mode
+        self.inference = mode
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if not self.mode:
+            grad_enabled.set(self._before[-1][0])
+
+    def _again(self) -> _Mode:
+        return inference_mode(self.mode)

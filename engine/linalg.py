@@ -1,0 +1,1 @@
+"""Operators under PyTorch's ``torch.linalg``; filled from the table."""

@@ -1,0 +1,1 @@
+"""Operators under PyTorch's ``torch.nn.functional``; filled from the table."""

@@ -1,0 +1,152 @@
+"""The graph as data: what an operator left behind so that its derivative can be taken.
+
+A node holds its plan (the row and which inputs require grad), the attributes of the call, edges to the producers of its inputs, the
+saved raw arrays with the version cells they had, and the shape and dtype of its output. No tensor is inside, so no cycle: a graph
+dies by reference counting. ``seq`` grows with time: an input's producer has always the smaller number, which is the order of the walk.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.plan import Plan
+    from engine.tensor import Tensor
+
+__all__ = ["AccumulateGrad", "Edge", "Meta", "Node", "Port", "Value"]
+
+Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
+"""A raw value: an array, or a NumPy scalar for what has no dims."""
+
+sequence = itertools.count(1)
+
+
+class Meta:
+    """What autograd keeps of one tensor beside its values: gradient, hooks, and whether a non-leaf keeps its gradient."""
+
+    __slots__ = ("grad", "hooks", "post_hooks", "retains_grad")
+
+    def __init__(self) -> None:
+        self.grad: Tensor | None = None
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+        self.post_hooks: dict[int, Callable[[Tensor], None]] | None = None
+        self.retains_grad = False
+
+
+class Node:
+    """A recorded operator; what ``tensor.grad_fn`` answers."""
+
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "cells",
+        "dtype",
+        "edges",
+        "extra",
+        "plan",
+        "saved",
+        "seq",
+        "shape",
+    )
+
+    plan: Plan
+    attrs: tuple[Any, ...]
+    edges: tuple[Edge | None, ...]
+    saved: tuple[Any, ...] | None
+    cells: tuple[Any, ...]  # cell, version, cell, version, …
+    shape: Any  # of the output; of a node with several, a tuple of Specs is in extra
+    dtype: Any
+    seq: int
+    extra: Extra | None
+
+    def name(self) -> str:
+        """PyTorch's name of the node.
+
+        >>> import engine
+        >>> (engine.ones(1, requires_grad=True) * 2).grad_fn.name()
+        'MulBackward0'
+        """
+        return self.plan.name
+
+    @property
+    def freed(self) -> bool:
+        """Whether a backward without ``retain_graph`` has let the saved values go."""
+        return self.saved is None
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
+        """The producers of the inputs, each with the number of its output. Source: torch.autograd.graph.Node.next_functions."""
+        return tuple((e.node, e.number) if type(e) is Port else (e, 0) for e in self.edges)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class Extra:
+    """What few nodes have: hooks, tensors that keep their gradient, and the outputs of a node with several."""
+
+    __slots__ = ("node_hooks", "node_pre_hooks", "outputs", "retained", "tensor_hooks", "where")
+
+    def __init__(self) -> None:
+        self.outputs: tuple[tuple[tuple[int, ...], Any], ...] | None = None
+        self.tensor_hooks: dict[int, Meta] = {}
+        self.retained: dict[int, Meta] = {}
+        self.node_hooks: dict[int, Callable[..., Any]] = {}
+        self.node_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self.where: str | None = None
+
+
+class Port:
+    """One output of a node that has several; stands for it in edges and tensors."""
+
+    __slots__ = ("dtype", "node", "number", "seq", "shape")
+
+    def __init__(self, node: Node, number: int, shape: tuple[int, ...], dtype: Any) -> None:
+        self.node = node
+        self.number = number
+        self.seq = node.seq
+        self.shape = shape
+        self.dtype = dtype
+
+
+class AccumulateGrad:
+    """The end of the graph at a leaf: adds what arrives into the leaf's ``.grad``.
+
+    It keeps the leaf's values, version cell and meta, not the tensor; ``variable`` makes the tensor anew where it is gone.
+    """
+
+    __slots__ = ("__weakref__", "array", "cell", "dtype", "meta", "seq", "shape", "tensor")
+
+    def __init__(self, array: Value, cell: list[int], meta: Meta) -> None:
+        self.array = array
+        self.cell = cell
+        self.meta = meta
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.seq = next(sequence)
+        self.tensor: Any = None  # a weak reference to the leaf
+
+    edges: tuple[()] = ()
+    saved: tuple[()] = ()
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    @property
+    def freed(self) -> bool:
+        return False
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        return ()
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+Edge: TypeAlias = "Node | AccumulateGrad | Port"

@@ -1,0 +1,105 @@
+"""Plans: for a row and the set of its inputs that require grad, what a node saves and the one function that runs its rules.
+
+A rule names what it needs. From the names a plan derives which raw values a node keeps (only those that the gradients asked for need)
+and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. It is the only
+place in the engine that compiles text, and the text holds nothing but positions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.op import Op
+
+__all__ = ["Plan", "plan_of"]
+
+
+class Plan:
+    """What nodes of one row with one set of differentiable inputs have in common.
+
+    saves: what ``saved`` holds, in order: ("input", position), ("shape", position), ("result", number) or ("result_shape", number).
+    arrays: the positions in ``saved`` of raw values, which have version cells. backward: (g, saved, attrs) → one gradient a tensor
+    parameter that has a rule asked for, None for others; several rules' results in the order of the parameters.
+    """
+
+    __slots__ = ("arrays", "backward", "mask", "name", "op", "saves", "wants_all")
+
+    def __init__(
+        self,
+        op: Op,
+        mask: int,
+        name: str,
+        saves: tuple[tuple[str, int], ...],
+        backward: Callable[[Any, Any, Any], tuple[Any, ...]],
+        wants_all: bool,
+    ) -> None:
+        self.op = op
+        self.mask = mask
+        self.name = name
+        self.saves = saves
+        self.arrays = tuple(i for i, (what, _) in enumerate(saves) if what in ("input", "result"))
+        self.backward = backward
+        self.wants_all = wants_all  # the rule takes the gradients of all outputs, as a tuple
+
+    def __repr__(self) -> str:
+        return f"<plan {self.op.id} {self.mask:b}>"
+
+
+def plan_of(op: Op, mask: int) -> Plan | None:
+    """The plan for the tensor parameters whose bit is set in ``mask`` (bit k: the k-th of ``op.tensors``); None: no gradient flows."""
+    try:
+        return op.plans[mask]
+    except KeyError:
+        plan = op.plans[mask] = _build(op, mask)
+        return plan
+
+
+def _build(op: Op, mask: int) -> Plan | None:
+    if op.vjp is None:
+        return None
+    names = [p.name for p in op.parameters]
+    asked = {names[i] for k, i in enumerate(op.tensors) if mask >> k & 1}
+    saves: list[tuple[str, int]] = []
+    scope: dict[str, Any] = {}
+    lines: list[str] = []
+    results: dict[str, str] = {}
+    wants_all = False
+    for r, (key, rule) in enumerate(op.vjp.items()):
+        targets = key.split(", ")
+        if not asked.intersection(targets):
+            continue
+        scope[f"rule{r}"] = rule
+        parameters = list(inspect.signature(rule).parameters)
+        wants_all = wants_all or parameters[0] == "grads"
+        call = ", ".join(["g", *(_source(op, names, wanted, saves) for wanted in parameters[1:])])
+        lines.append(f"    r{r} = rule{r}({call})")
+        for t, target in enumerate(targets):
+            results[target] = f"r{r}" if len(targets) == 1 else f"r{r}[{t}]"
+    if not results:
+        return None
+    answer = ", ".join(
+        results[names[i]] if names[i] in asked and names[i] in results else "None" for i in op.tensors
+    )
+    text = "\n".join(["def backward(g, s, a):", *lines, f"    return ({answer},)"])
+    exec(compile(text, f"<backward of {op.id}>", "exec"), scope)  # noqa: S102 - positions only; see the module's docstring
+    return Plan(op, mask, op.grad_fn, tuple(saves), scope["backward"], wants_all)
+
+
+def _source(op: Op, names: list[str], wanted: str, saves: list[tuple[str, int]]) -> str:
+    """The expression that gives a rule what it names."""
+    if wanted.startswith("result"):
+        what, number = ("result_shape", 0) if wanted == "result_shape" else ("result", int(wanted[6:] or 0))
+    elif wanted.endswith("_shape") and wanted not in names:
+        what, number = "shape", names.index(wanted.removesuffix("_shape"))
+    else:
+        number = names.index(wanted)
+        if number not in op.tensors:
+            return f"a[{number}]"
+        what = "input"
+    entry = (what, number)
+    if entry not in saves:
+        saves.append(entry)
+    return f"s[{saves.index(entry)}]"

@@ -1,0 +1,333 @@
+"""Schema lines: ``name.overload(Type name=default, *, …) -> Type``, read into parameters, and arguments bound to them.
+
+The lines are torch's own (native_functions.yaml), with ``self`` called ``input`` as in PyTorch's Python API. One kind is ours:
+``Tensor|Scalar`` takes a tensor or a bare Python number, which then never raises the dtype within its category (a weak scalar).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from engine import dtypes
+from engine.errors import ArgumentError
+
+__all__ = ["MISSING", "Parameter", "Schema", "parse"]
+
+MISSING: Final = object()
+
+_LINE = re.compile(r"^(?P<name>\w+)(?:\.(?P<overload>\w+))?\((?P<params>.*)\)\s*->\s*(?P<returns>.+)$", re.DOTALL)
+_PARAMETER = re.compile(r"^(?P<kind>[\w\[\]|]+\??(?:\[\])?\??)\s+(?P<name>\w+)(?:\s*=\s*(?P<default>.+))?$", re.DOTALL)
+
+tensor_type: list[type] = []  # engine.tensor puts Tensor here: the schema is below it
+raw_values: ContextVar[bool] = ContextVar("raw_values", default=False)  # whether arrays stand where tensors go
+generator_type: list[type] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an operator: its name, kind (``Tensor``, ``int[]``, …), default and place."""
+
+    name: str
+    kind: str
+    optional: bool
+    default: Any
+    keyword_only: bool
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.kind in ("Tensor", "Tensor|Scalar")
+
+    @property
+    def is_tensor_list(self) -> bool:
+        return self.kind in ("Tensor[]", "Tensor?[]")
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A parsed line."""
+
+    name: str
+    overload: str
+    parameters: tuple[Parameter, ...]
+    returns: tuple[str, ...]  # the names of several outputs; ("",) for one; () for a list
+    line: str
+
+
+def parse(line: str) -> Schema:
+    """Read one line.
+
+    >>> [p.name for p in parse("mul.Tensor(Tensor input, Tensor|Scalar other) -> Tensor").parameters]
+    ['input', 'other']
+    """
+    found = _LINE.match(line.strip())
+    if found is None:
+        raise ValueError(f"not a schema line: {line!r}")
+    parameters: list[Parameter] = []
+    keyword_only = False
+    for text in _split(found["params"]):
+        if text == "*":
+            keyword_only = True
+            continue
+        parts = _PARAMETER.match(text)
+        if parts is None:
+            raise ValueError(f"not a parameter: {text!r} in {line!r}")
+        kind = parts["kind"]
+        optional = kind.endswith("?")
+        default = MISSING if parts["default"] is None else _default(parts["default"])
+        parameters.append(Parameter(parts["name"], kind.removesuffix("?"), optional, default, keyword_only))
+    return Schema(found["name"], found["overload"] or "", tuple(parameters), _returns(found["returns"]), line)
+
+
+def _split(text: str) -> list[str]:
+    pieces, depth, start = [], 0, 0
+    for i, c in enumerate(text):
+        depth += (c in "[(") - (c in "])")
+        if c == "," and depth == 0:
+            pieces.append(text[start:i].strip())
+            start = i + 1
+    pieces.append(text[start:].strip())
+    return [p for p in pieces if p]
+
+
+def _default(text: str) -> Any:
+    if text in dtypes.DTYPES:
+        return dtypes.DTYPES[text]
+    value = ast.literal_eval(text.replace("inf", "1e999"))
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _returns(text: str) -> tuple[str, ...]:
+    text = text.strip()
+    if text == "Tensor":
+        return ("",)
+    if text == "Tensor[]":
+        return ()
+    return tuple(piece.split()[-1] for piece in text.strip("()").split(","))
+
+
+def kind_name(value: object) -> str:
+    """How PyTorch names a value's type in its sentences."""
+    if tensor_type and isinstance(value, tensor_type[0]):
+        return "Tensor"
+    if isinstance(value, (tuple, list)) and value:
+        return f"{type(value).__name__} of {kind_name(value[0])}s"
+    return type(value).__name__
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int or isinstance(value, np.integer)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float, bool, complex) or isinstance(value, np.number | np.bool_)
+
+
+def _zero_dim(value: object) -> bool:
+    return isinstance(value, tensor_type[0]) and value.ndim == 0 and not value.requires_grad  # type: ignore[attr-defined]
+
+
+class _Unfit(Exception):
+    """A value does not fit its parameter."""
+
+
+def _int(value: Any) -> int:
+    if _is_int(value):
+        return int(value)
+    if _zero_dim(value) and value.dtype.category == 1:
+        return int(value.item())
+    raise _Unfit
+
+
+def _number(value: Any) -> Any:
+    if _is_number(value):
+        return value.item() if isinstance(value, np.generic) else value
+    if _zero_dim(value):
+        return value.item()
+    raise _Unfit
+
+
+def _ints(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise _Unfit
+    return tuple(_int(v) for v in value)
+
+
+def _int_or_ints(value: Any) -> tuple[int, ...]:
+    return (_int(value),) if not isinstance(value, (tuple, list)) else _ints(value)
+
+
+def _float(value: Any) -> float:
+    number = _number(value)
+    if isinstance(number, complex):
+        raise _Unfit
+    return float(number)
+
+
+def _floats(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise _Unfit
+    return tuple(_float(v) for v in value)
+
+
+def _exact(kind: type) -> Any:
+    def check(value: Any) -> Any:
+        if type(value) is not kind:
+            raise _Unfit
+        return value
+
+    return check
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, tensor_type[0]) or (raw_values.get() and isinstance(value, (np.ndarray, np.generic)))
+
+
+def _tensor(value: Any) -> Any:
+    if not _is_tensor(value):
+        raise _Unfit
+    return value
+
+
+def _tensor_or_number(value: Any) -> Any:
+    if _is_tensor(value):
+        return value
+    if _is_number(value):
+        return value.item() if isinstance(value, np.generic) else value
+    raise _Unfit
+
+
+def _tensors(value: Any) -> list[Any]:
+    if not isinstance(value, (tuple, list)) or not all(map(_is_tensor, value)):
+        raise _Unfit
+    return list(value)
+
+
+def _tensors_or_none(value: Any) -> list[Any]:
+    if not isinstance(value, (tuple, list)) or not all(v is None or _is_tensor(v) for v in value):
+        raise _Unfit
+    return list(value)
+
+
+def _dtype(value: Any) -> Any:
+    if value in (bool, int, float, complex):
+        return {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[value]
+    if not isinstance(value, dtypes.dtype):
+        raise _Unfit
+    return value
+
+
+def _generator(value: Any) -> Any:
+    if not isinstance(value, generator_type[0]):
+        raise _Unfit
+    return value
+
+
+def _any(value: Any) -> Any:
+    return value
+
+
+CONVERT: Final[dict[str, Any]] = {
+    "Tensor": _tensor,
+    "Tensor|Scalar": _tensor_or_number,
+    "Tensor[]": _tensors,
+    "Tensor?[]": _tensors_or_none,
+    "Scalar": _number,
+    "int": _int,
+    "int[]": _ints,
+    "int[1]": _int_or_ints,
+    "int[2]": _int_or_ints,
+    "int[3]": _int_or_ints,
+    "float": _float,
+    "float[]": _floats,
+    "bool": _exact(bool),
+    "str": _exact(str),
+    "ScalarType": _dtype,
+    "Generator": _generator,
+    "Any": _any,
+}
+
+SPOKEN: Final[dict[str, str]] = {
+    "Tensor|Scalar": "Tensor",
+    "Tensor[]": "tuple of Tensors",
+    "Tensor?[]": "tuple of Tensors",
+    "Scalar": "Number",
+    "int[]": "tuple of ints",
+    "int[1]": "tuple of ints",
+    "int[2]": "tuple of ints",
+    "int[3]": "tuple of ints",
+    "float[]": "tuple of floats",
+    "ScalarType": "torch.dtype",
+    "Generator": "torch.Generator",
+}
+
+
+def convert(parameter: Parameter, value: Any) -> Any:
+    """The value as the kernel takes it; raises ``_Unfit`` where it does not fit."""
+    if value is None and (parameter.optional or parameter.default is None):
+        return None
+    return CONVERT[parameter.kind](value)
+
+
+def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Arguments in the order of the parameters, converted, defaults filled in.
+
+    Errors: TypeError in PyTorch's words for a missing, unknown, repeated or unfit argument.
+    """
+    bound: list[Any] = []
+    position = 0
+    used = 0
+    for p in parameters:
+        if position < len(args) and not p.keyword_only:
+            value = args[position]
+            if p.kind == "int[]" and _is_int(value):  # x.view(2, 3): trailing ints are one list
+                stop = position
+                while stop < len(args) and _is_int(args[stop]):
+                    stop += 1
+                value = tuple(args[position:stop])
+                position = stop
+            elif p.kind == "Tensor[]" and isinstance(value, tensor_type[0]) and position == 0:
+                value, position = list(args), len(args)  # broadcast_tensors(x, y), meshgrid(x, y)
+            else:
+                position += 1
+            if p.name in kwargs:
+                raise ArgumentError(f"{name}() got multiple values for argument '{p.name}'", p.name)
+        elif p.name in kwargs:
+            value = kwargs[p.name]
+            used += 1
+        elif p.default is not MISSING:
+            bound.append(p.default)
+            continue
+        else:
+            missing = [f'"{q.name}"' for q in parameters if q.required and q.name not in kwargs][len(args) :] or [f'"{p.name}"']
+            raise ArgumentError(
+                f"{name}() missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}: {', '.join(missing)}", p.name
+            )
+        try:
+            bound.append(convert(p, value))
+        except _Unfit:
+            where = f" (position {len(bound) + 1})" if p.name not in kwargs else ""
+            raise ArgumentError(
+                f"{name}(): argument '{p.name}'{where} must be {SPOKEN.get(p.kind, p.kind)}, not {kind_name(value)}", p.name
+            ) from None
+    if position < len(args):
+        positional = [p for p in parameters if not p.keyword_only]
+        raise ArgumentError(
+            f"{name}() takes {len(positional)} positional argument{'s' * (len(positional) != 1)} but {len(args)} were given"
+        )
+    if used < len(kwargs):
+        known = {p.name for p in parameters}
+        unknown = next((k for k in kwargs if k not in known), None)
+        if unknown is not None:
+            raise ArgumentError(f"{name}() got an unexpected keyword argument '{unknown}'", unknown)
+    return bound

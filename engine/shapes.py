@@ -1,0 +1,150 @@
+"""Shapes and dims: what estimates and kernels share. Every function takes plain tuples and raises PyTorch's sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from engine import dtypes
+from engine.errors import DimensionError, ShapeError, TensorError
+from engine.op import Estimate, Spec
+
+__all__ = [
+    "boolean",
+    "broadcast",
+    "broadcast_shapes",
+    "infer_size",
+    "reduced",
+    "reduced_shape",
+    "same",
+    "weighted",
+    "wrap_dim",
+    "wrap_dims",
+]
+
+
+def wrap_dim(dim: int, ndim: int) -> int:
+    """A dim counted from the front. A tensor without dims takes 0 and -1.
+
+    >>> wrap_dim(-1, 3)
+    2
+    """
+    n = max(ndim, 1)
+    if not -n <= dim < n:
+        raise DimensionError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim % n
+
+
+def wrap_dims(dims: Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """Several dims counted from the front; None or an empty list means all. Errors: RuntimeError for one given twice."""
+    if dims is None or len(dims) == 0:
+        return tuple(range(ndim))
+    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    for d in wrapped:
+        if wrapped.count(d) > 1:
+            raise TensorError(f"dim {d} appears multiple times in the list of dims")
+    return wrapped
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that all broadcast to. Errors: RuntimeError in PyTorch's words.
+
+    >>> broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    out: tuple[int, ...] = ()
+    for shape in shapes:
+        n = max(len(out), len(shape))
+        a = (1,) * (n - len(out)) + out
+        b = (1,) * (n - len(shape)) + shape
+        for i, (p, q) in enumerate(zip(a, b, strict=True)):
+            if p != q and 1 not in (p, q):
+                raise ShapeError(
+                    f"The size of tensor a ({p}) must match the size of tensor b ({q}) at non-singleton dimension {i} "
+                    f"(shapes {out} and {shape} do not broadcast)"
+                )
+        out = tuple(q if p == 1 else p for p, q in zip(a, b, strict=True))
+    return out
+
+
+def reduced_shape(shape: tuple[int, ...], dims: Sequence[int] | None, keepdim: bool) -> tuple[int, ...]:
+    """The shape after reducing ``dims`` (None or empty: all)."""
+    gone = set(wrap_dims(dims, len(shape)))
+    if keepdim:
+        return tuple(1 if i in gone else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+def infer_size(shape: Sequence[int], numel: int) -> tuple[int, ...]:
+    """A wanted shape with its one -1 filled in.
+
+    >>> infer_size((2, -1), 6)
+    (2, 3)
+    """
+    known = 1
+    hole = None
+    for i, n in enumerate(shape):
+        if n == -1:
+            if hole is not None:
+                raise TensorError("only one dimension can be inferred")
+            hole = i
+        elif n < 0:
+            raise TensorError(f"invalid shape dimension {n} at index {i} of shape {list(shape)}")
+        else:
+            known *= n
+    if hole is None:
+        if known != numel:
+            raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+        return tuple(shape)
+    if known == 0:
+        raise TensorError(
+            f"cannot reshape tensor of {numel} elements into shape {list(shape)} because the unspecified dimension size -1 can be "
+            "any value and is ambiguous"
+        )
+    if numel % known:
+        raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+    return tuple(numel // known if i == hole else n for i, n in enumerate(shape))
+
+
+# -- estimates that many rows share ------------------------------------------------------------------------------------
+
+
+def _specs(args: Sequence[Any]) -> list[Spec]:
+    return [a for a in args if isinstance(a, Spec)]
+
+
+def broadcast(*args: Any) -> Spec:
+    """The broadcast shape of all tensors among the arguments, in their common dtype."""
+    specs = _specs(args)
+    return Spec(broadcast_shapes(*(s.shape for s in specs)), specs[0].dtype)
+
+
+def boolean(*args: Any) -> Spec:
+    """As ``broadcast``, in bool: what comparisons answer."""
+    return Spec(broadcast(*args).shape, dtypes.bool_)
+
+
+def same(input: Spec, *args: Any) -> Spec:
+    """The first argument's own shape and dtype."""
+    return input
+
+
+def weighted(weight: int) -> Any:
+    """As ``broadcast``, with so many weighted operations an element."""
+
+    def meta(*args: Any) -> Estimate:
+        out = broadcast(*args)
+        return Estimate((out,), 0, weight * max(out.numel, 1))
+
+    return meta
+
+
+def reduced(input: Spec, dim: Any = None, keepdim: bool = False, *rest: Any) -> Spec:
+    """The first argument reduced over ``dim`` (an int, several, or None for all)."""
+    dims = (dim,) if isinstance(dim, int) else dim
+    return Spec(reduced_shape(input.shape, dims, keepdim), input.dtype)
+
+
+def numel(shape: Sequence[int]) -> int:
+    return math.prod(shape)

@@ -1,0 +1,1 @@
+"""Operators under PyTorch's ``torch.special``; filled from the table."""

@@ -1,0 +1,515 @@
+"""Tensor: values, and what autograd knows of them. Operators come from the table: ``engine.bind`` puts them on the class last.
+
+A tensor without dims holds a NumPy scalar until something aliases or writes it; ``array_of`` makes it a 0-d array, which it stays.
+``_node`` is the producer: None (not recorded), an AccumulateGrad (a leaf that requires grad), a Node, or a Port of one.
+A view leaves ``_view`` set: its ``_node`` is right only through ``node_of``, which rebuilds it after the base was written.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import dtypes, printing, schema
+from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
+from engine.methods import TensorMethods
+from engine.node import AccumulateGrad, Extra, Meta, Node, Port, Value
+from engine.transaction import current
+
+if TYPE_CHECKING:
+    from engine.node import Edge
+    from engine.view import View
+
+__all__ = ["Size", "Tensor", "array_of", "leaf_node", "node_of", "wrap"]
+
+new = object.__new__
+
+
+class Size(tuple[int, ...]):
+    """A shape, printed as PyTorch prints it."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        count = 1
+        for n in self:
+            count *= n
+        return count
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+
+class Tensor(TensorMethods):
+    """A multi-dimensional array that remembers how it came to be.
+
+    ``Tensor(data)`` reads data in the default dtype, ``Tensor(2, 3)`` is uninitialised; ``engine.tensor`` is what to use.
+
+    >>> import engine as torch
+    >>> x = torch.ones(2, 2, requires_grad=True)
+    >>> (x * x).sum()
+    tensor(4., grad_fn=<SumBackward0>)
+    """
+
+    __slots__ = ("__weakref__", "_array", "_meta", "_node", "_version_cell", "_view")
+
+    _array: Value
+    _node: Edge | None
+    _version_cell: list[int]
+    _view: View | None
+    _meta: Meta | None
+
+    def __init__(self, *args: Any) -> None:
+        d = dtypes.get_default_dtype()
+        if len(args) == 1 and not isinstance(args[0], int):
+            self._array = np.array(args[0], dtype=d.numpy)
+        else:
+            self._array = np.empty(args, dtype=d.numpy)
+        self._node = None
+        self._version_cell = [0]
+        self._view = None
+        self._meta = None
+
+    # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the dims."""
+        return Size(self._array.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type."""
+        return dtypes.of_numpy(self._array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dims."""
+        return self._array.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._array.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.size * self._array.dtype.itemsize
+
+    def dim(self) -> int:
+        """The number of dims."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dim."""
+        if dim is None:
+            return self.shape
+        if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or self.ndim == 0:
+            from engine.shapes import wrap_dim
+
+            wrap_dim(dim, self.ndim)
+        return self._array.shape[dim]
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return int(self._array.size)
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each dim, in elements."""
+        step = self._array.dtype.itemsize
+        strides = tuple(s // step for s in array_of(self).strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether elements lie in C order without gaps."""
+        return array_of(self).flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    def is_same_size(self, other: Tensor) -> bool:
+        return self.shape == other.shape
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    # -- autograd --------------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operators on it are recorded."""
+        return node_of(self) is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether operators on this leaf are recorded; answers itself.
+
+        Errors: RuntimeError for a non-leaf, and for a dtype that is not floating or complex.
+        """
+        if type(requires_grad) is not bool:
+            raise ArgumentError(
+                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {schema.kind_name(requires_grad)}",
+                "requires_grad",
+            )
+        node = node_of(self)
+        if node is not None and type(node) is not AccumulateGrad:
+            if not requires_grad:
+                raise LeafError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph "
+                    "that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return self
+        if requires_grad and not self.dtype.differentiable:
+            raise DtypeError("only Tensors of floating point dtype can require gradients")
+        if requires_grad != (node is not None):
+            transaction = current.get()
+            if transaction is not None:
+                transaction.attribute(self, "_node")
+            self._node = leaf_node(self) if requires_grad else None
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operator made it."""
+        node = node_of(self)
+        return node is None or type(node) is AccumulateGrad
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded operator that made it; None for a leaf."""
+        node = node_of(self)
+        if type(node) is Port:
+            return node.node
+        return None if type(node) is AccumulateGrad else node  # type: ignore[return-value]
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its node it is."""
+        node = node_of(self)
+        return node.number if type(node) is Port else 0
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, None before the first backward."""
+        meta = self._meta
+        return None if meta is None else meta.grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise ArgumentError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value._array.shape != self._array.shape:
+                raise TensorError(
+                    f"assigned grad has data of a different size: expected {list(self._array.shape)}, got {list(value._array.shape)}"
+                )
+            if value._array.dtype != self._array.dtype:
+                raise TensorError(
+                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype '{self.dtype.name}'. "
+                    "Please ensure that the gradient and the tensor have the same dtype"
+                )
+        set_attribute(meta_of(self), "grad", value)
+
+    @grad.deleter
+    def grad(self) -> None:
+        set_attribute(meta_of(self), "grad", None)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a non-leaf keeps its gradient."""
+        return self._meta is not None and self._meta.retains_grad
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this non-leaf in ``.grad`` at backward. Source: torch.Tensor.retain_grad."""
+        node = node_of(self)
+        if node is None:
+            raise AutogradError("can't retain_grad on Tensor that has requires_grad=False")
+        if type(node) is AccumulateGrad or self.retains_grad:
+            return
+        number, owner = (node.number, node.node) if type(node) is Port else (0, node)
+        extra = extra_of(owner)  # type: ignore[arg-type]
+        meta = meta_of(self)
+        set_attribute(meta, "retains_grad", True)
+        set_attribute(extra, "retained", {**extra.retained, number: meta})
+
+    @property
+    def _version(self) -> int:
+        return self._version_cell[0]
+
+    @property
+    def _base(self) -> Tensor | None:
+        return None if self._view is None else self._view.base
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    def detach(self) -> Tensor:
+        """A tensor outside the graph that shares values and version. Source: torch.Tensor.detach."""
+        array_of(self)
+        t = wrap(self._array)
+        t._version_cell = self._version_cell
+        return t
+
+    @property
+    def data(self) -> Tensor:
+        """The values outside the graph, shared, with a version of their own: changes stay unseen by autograd."""
+        return wrap(array_of(self))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        transaction = current.get()
+        array = array_of(value)
+        node = self._node
+        if transaction is not None:
+            transaction.attribute(self, "_array")
+            if type(node) is AccumulateGrad:
+                for name in ("array", "shape", "dtype"):
+                    transaction.attribute(node, name)
+        self._array = array
+        if type(node) is AccumulateGrad:
+            node.array, node.shape, node.dtype = array, array.shape, array.dtype
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number. Errors: RuntimeError for another number of elements."""
+        if self._array.size != 1:
+            raise TensorError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array that shares memory. Errors: RuntimeError where the tensor requires grad."""
+        if self.requires_grad:
+            if not force:
+                raise TensorError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            return array_of(self.detach())
+        return array_of(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    __array_priority__ = 1000
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise ArgumentError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise ArgumentError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            many = "more than one value" if self._array.size else "no values"
+            raise TensorError(f"Boolean value of Tensor with {many} is ambiguous")
+        return bool(self._array.item())
+
+    def _convertible(self, kind: type) -> Any:
+        value = self.item()
+        if isinstance(value, complex) and kind is not complex:
+            raise TensorError(f"value cannot be converted to type {kind.__name__} without overflow")
+        return kind(value)
+
+    def __float__(self) -> float:
+        return self._convertible(float)  # type: ignore[no-any-return]
+
+    def __int__(self) -> int:
+        return self._convertible(int)  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        return self._convertible(complex)  # type: ignore[no-any-return]
+
+    def __index__(self) -> int:
+        if self.dtype.category > 1 or self._array.size != 1:
+            raise ArgumentError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, (Tensor, int, float, complex)):
+            return bool((self == element).any().item())
+        raise TensorError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        node = node_of(self)
+        fn = self.grad_fn
+        return printing.format_tensor(
+            self._array,
+            requires_grad=type(node) is AccumulateGrad,
+            grad_fn_name=None if fn is None else fn.name(),
+            default_dtype=dtypes.get_default_dtype().name,
+        )
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0 and not self.requires_grad:
+            return format(self.item(), spec)
+        if spec:
+            return object.__format__(self, spec)
+        return repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise AutogradError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            )
+        t = wrap(np.array(self._array))
+        if self.requires_grad:
+            t.requires_grad_()
+        if self.grad is not None:
+            t.grad = self.grad.detach().__deepcopy__(memo)
+        memo[id(self)] = t
+        return t
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add to the ``.grad`` of the leaves the gradient of this tensor with respect to them.
+
+        gradient: the upstream gradient, of this tensor's shape; may be left out for one element. Source: torch.Tensor.backward.
+
+        >>> import engine as torch
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+        """
+        from engine.backward import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call ``hook(grad)`` when the gradient of this tensor is known; what it answers replaces the gradient."""
+        node = node_of(self)
+        if node is None:
+            raise AutogradError("cannot register a hook on a tensor that doesn't require gradient")
+        meta = meta_of(self)
+        if meta.hooks is None:
+            meta.hooks = {}
+        if type(node) is not AccumulateGrad:
+            number, owner = (node.number, node.node) if type(node) is Port else (0, node)
+            extra_of(owner).tensor_hooks[number] = meta  # type: ignore[arg-type]
+        return Handle(meta.hooks, hook)
+
+
+class Handle:
+    """What ``register_hook`` answers: ``remove`` takes the hook away. Usable as a context manager."""
+
+    __slots__ = ("_hooks", "_key")
+    _count = 0
+
+    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+        Handle._count += 1
+        self._hooks = hooks
+        self._key = Handle._count
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+schema.tensor_type.append(Tensor)
+
+
+def wrap(array: Value) -> Tensor:
+    """A plain tensor around raw values: no history, version 0."""
+    t = new(Tensor)
+    t._array = array
+    t._node = None
+    t._version_cell = [0]
+    t._view = None
+    t._meta = None
+    return t
+
+
+def array_of(t: Tensor) -> np.ndarray[Any, Any]:
+    """The values as an array; a NumPy scalar becomes a 0-d array for good, since something is about to alias or write it."""
+    array = t._array
+    if type(array) is np.ndarray:
+        return array
+    array = t._array = np.asarray(array)
+    node = t._node
+    if type(node) is AccumulateGrad:
+        node.array = array
+    return array
+
+
+def node_of(t: Tensor) -> Edge | None:
+    """The producer; a view whose base was written since gets its history anew."""
+    view = t._view
+    if view is not None and view.version != t._version_cell[0]:
+        view.refresh(t)
+    return t._node
+
+
+def meta_of(t: Tensor) -> Meta:
+    meta = t._meta
+    if meta is None:
+        meta = t._meta = Meta()
+        node = t._node
+        if type(node) is AccumulateGrad:
+            node.meta = meta
+    return meta
+
+
+def leaf_node(t: Tensor) -> AccumulateGrad:
+    """The end of the graph for a leaf."""
+    node = AccumulateGrad(t._array, t._version_cell, meta_of(t))
+    node.tensor = weakref.ref(t)
+    return node
+
+
+def extra_of(node: Node) -> Extra:
+    if node.extra is None:
+        node.extra = Extra()
+    return node.extra
+
+
+def set_attribute(owner: object, name: str, value: object) -> None:
+    """Set an attribute; an open transaction remembers the old one."""
+    transaction = current.get()
+    if transaction is not None:
+        transaction.attribute(owner, name)
+    setattr(owner, name, value)
+
+

@@ -1,0 +1,99 @@
+"""The undo log of an open transaction.
+
+While one is open (a context variable), everything that changes what already exists says first how it was: array bytes, a version
+cell, an attribute of a tensor, a node or a generator. ``rollback`` puts all of it back in reverse order; ``commit`` lets it go.
+Nothing recurses. What is only created needs no entry: it dies with its names.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["Transaction", "current"]
+
+current: ContextVar[Transaction | None] = ContextVar("current_transaction", default=None)
+
+
+class _HasBitGenerator(Protocol):
+    state: Any
+
+
+class Transaction:
+    """An undo log. Open it with ``with``: leaving without ``commit`` rolls back.
+
+    ``bytes`` is what the log itself holds of overwritten values.
+    """
+
+    __slots__ = ("_log", "_token", "bytes")
+
+    def __init__(self) -> None:
+        self._log: list[tuple[Any, ...]] = []
+        self._token: Any = None
+        self.bytes = 0
+
+    def __enter__(self) -> Transaction:
+        self.resume()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.pause()
+        self.rollback()
+
+    def resume(self) -> None:
+        """Make this the transaction of the running context."""
+        self._token = current.set(self)
+
+    def pause(self) -> None:
+        """Stop logging here; the log is kept."""
+        if self._token is not None:
+            current.reset(self._token)
+            self._token = None
+
+    def bytes_of(self, array: np.ndarray[Any, Any]) -> None:
+        """Remember the values of ``array`` (a view is remembered as that view only)."""
+        old = array.copy()
+        self.bytes += old.nbytes
+        self._log.append(("bytes", array, old))
+
+    def cell(self, cell: list[int]) -> None:
+        """Remember a version cell."""
+        self._log.append(("cell", cell, cell[0]))
+
+    def attribute(self, owner: object, name: str) -> None:
+        """Remember an attribute of any object of the engine."""
+        self._log.append(("attribute", owner, name, getattr(owner, name)))
+
+    def state(self, owner: _HasBitGenerator) -> None:
+        """Remember a bit generator's state."""
+        self._log.append(("attribute", owner, "state", owner.state))
+
+    def mark(self) -> int:
+        """A point to roll back to."""
+        return len(self._log)
+
+    def rollback(self, mark: int = 0) -> None:
+        """Put everything back as it was at ``mark`` (from the start, unless given)."""
+        log = self._log
+        while len(log) > mark:
+            entry = log.pop()
+            if entry[0] == "bytes":
+                array, old = entry[1], entry[2]
+                writeable = array.flags.writeable
+                if not writeable:
+                    array.flags.writeable = True
+                array[...] = old
+                if not writeable:
+                    array.flags.writeable = False
+                self.bytes -= old.nbytes
+            elif entry[0] == "cell":
+                entry[1][0] = entry[2]
+            else:
+                setattr(entry[1], entry[2], entry[3])
+
+    def commit(self) -> None:
+        """Keep what was done: the log, and with it every freed value, is let go."""
+        self._log.clear()
+        self.bytes = 0

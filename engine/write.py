@@ -1,0 +1,174 @@
+"""write(): the only function that changes an array that exists.
+
+It checks leaves, overlap and views, tells an open transaction the old bytes, version and history, bumps the version, and gives the
+written tensor its new history; where the tensor is a view, the base's history is rebased (CopySlices, as in PyTorch's
+torch/csrc/autograd/functions/tensor.cpp): the base then comes from its old self with the view's region replaced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import DtypeError, LeafError, ShapeError, TensorError, ViewError
+from engine.grad_mode import grad_enabled
+from engine.node import AccumulateGrad, Node, sequence
+from engine.plan import Plan
+from engine.tensor import Tensor, array_of, node_of
+from engine.transaction import current
+from engine.view import Step, forbidden, replay, replay_node
+
+if TYPE_CHECKING:
+    from engine.node import Edge
+
+__all__ = ["CopySlices", "check_writable", "set_history", "write"]
+
+
+def check_writable(t: Tensor, *, records: bool) -> None:
+    """Refuse what PyTorch refuses before an in-place operator.
+
+    Errors: RuntimeError for a leaf that requires grad (or a view of one) while recording, for a view made under no_grad or by a
+    function of several views, and for elements that share one memory location.
+    """
+    view = t._view
+    if grad_enabled.get():
+        if view is not None:
+            base = view.base._node
+            if (records or base is not None) and view.creation != "default":
+                raise ViewError(forbidden(t, view, indirect=False))
+            if type(base) is AccumulateGrad:
+                raise LeafError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        elif type(t._node) is AccumulateGrad:
+            raise LeafError("a leaf Variable that requires grad is being used in an in-place operation.")
+    array = t._array
+    if type(array) is np.ndarray and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+        raise TensorError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+def write(t: Tensor, values: Any) -> None:
+    """Replace the values of ``t`` and bump its version; history is ``set_history``'s.
+
+    Errors: RuntimeError where the values' shape or dtype cannot go into ``t``.
+    """
+    array = array_of(t)
+    if values.shape != array.shape:
+        raise ShapeError(
+            f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(values.shape)}"
+        )
+    if values.dtype != array.dtype and _category(values.dtype) > _category(array.dtype):
+        raise DtypeError(
+            f"result type {_spoken(values.dtype)} can't be cast to the desired output type {_spoken(array.dtype)}"
+        )
+    transaction = current.get()
+    if transaction is not None:
+        transaction.bytes_of(array)
+        transaction.cell(t._version_cell)
+    array[...] = values
+    t._version_cell[0] += 1
+
+
+def _category(d: np.dtype[Any]) -> int:
+    return "biufc".index(d.kind) if d.kind in "bfc" else 1
+
+
+_SPOKEN = {
+    "float16": "Half",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+}
+
+
+def _spoken(d: np.dtype[Any]) -> str:
+    return _SPOKEN[d.name]
+
+
+def set_history(t: Tensor, node: Node | None) -> None:
+    """Make ``node`` (built with the old history among its edges; None: nothing recorded) the producer of the written ``t``."""
+    view = t._view
+    transaction = current.get()
+    if node is None:
+        return
+    if transaction is not None:
+        transaction.attribute(t, "_node")
+    if view is None:
+        t._node = node
+        return
+    base = view.base
+    if transaction is not None:
+        transaction.attribute(base, "_node")
+        transaction.attribute(view, "version")
+    rebased = copy_slices(base, view.chain, node)
+    base._node = rebased
+    t._node = replay_node(rebased, base._array.shape, view.chain, t._array)
+    view.version = t._version_cell[0]
+
+
+class CopySlices(Plan):
+    """The plan of a base whose view was written by ``inner``: attrs are (chain, inner attrs, which input the view was)."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Plan) -> None:
+        super().__init__(inner.op, inner.mask, "CopySlices", inner.saves, self.run, False)
+        self.inner = inner
+
+    def run(self, g: Any, saved: Any, attrs: Any) -> tuple[Any, ...]:
+        chain, inner_attrs = attrs
+        if isinstance(g, Tensor):
+            return self._on_tensors(g, saved, chain, inner_attrs)
+        whole = np.array(g)
+        part = replay(whole, chain)
+        produced = self.inner.backward(np.array(part), saved, inner_attrs)
+        part[...] = 0 if produced[0] is None else _fitted(produced[0], part.shape)
+        return (whole, *produced[1:])
+
+    def _on_tensors(self, g: Tensor, saved: Any, chain: tuple[Step, ...], inner_attrs: Any) -> tuple[Any, ...]:
+        from engine.rules import rules
+
+        region = np.zeros(g._array.shape, dtype=bool)
+        replay(region, chain)[...] = True
+        part = rules._as_strided_chain(g, chain)
+        produced = self.inner.backward(part, saved, inner_attrs)
+        if produced[0] is None:
+            inside = rules.zeros_like(g)
+        else:
+            from engine.view import _replay_vjp
+
+            inside = _replay_vjp(rules.sum_to_size(produced[0], part.shape), chain)
+        return (rules.where(region, inside, g), *produced[1:])
+
+
+def _fitted(g: Any, shape: tuple[int, ...]) -> Any:
+    from engine.backward import sum_to
+
+    return g if g.shape == shape else sum_to(g, shape)
+
+
+def copy_slices(base: Tensor, chain: tuple[Step, ...], inner: Node) -> Node:
+    """The node of ``base`` after ``inner`` wrote the view that ``chain`` leads to."""
+    edge: Edge | None = node_of(base)
+    node = Node()
+    node.plan = CopySlices(inner.plan)
+    node.attrs = (chain, inner.attrs)
+    node.edges = (edge, *inner.edges[1:])
+    node.saved = inner.saved
+    node.cells = inner.cells
+    node.shape = base._array.shape
+    node.dtype = base._array.dtype
+    node.seq = next(sequence)
+    node.extra = None
+    return node
+
+
