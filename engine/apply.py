@@ -9,6 +9,7 @@ Rules of this file: tensors and nodes are built in line, by slot; a kernel's own
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,10 +28,20 @@ from engine.write import check_writable, set_history, write
 
 __all__ = ["binary", "bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "unary"]
 
+ndarray: Final = np.ndarray
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
 _MISSING: Final = object()
 new = object.__new__
+OPERATORS: Final[dict[Any, Callable[..., Any]]] = {  # on NumPy scalars these take a seventh of a ufunc's time
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.negative: operator.neg,
+}
+_CONSTANTS32: Final[dict[Any, Any]] = {}
+_CONSTANTS64: Final[dict[Any, Any]] = {}
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
 
 
@@ -122,8 +133,11 @@ def run(op: Op, bound: list[Any]) -> Any:
         node.shape = out.shape
         node.dtype = out.dtype
         t._node = node
-    elif op.kind == "create" and bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
-        t.requires_grad_()
+    elif op.kind == "create":
+        if out.ndim == 0 and type(out) is ndarray and out.base is None:
+            t._array = out[()]
+        if bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
+            t.requires_grad_()
     return t
 
 
@@ -284,7 +298,8 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:
 
 def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
     """The short door of a row with one tensor and nothing else."""
-    kernel = op.kernel
+    kernel = op.ufunc or op.kernel
+    on_scalars = OPERATORS.get(kernel, kernel)
     plan = plan_of(op, 1)
     attrs = op.defaults
     saves_input = plan is not None and ("input", 0) in plan.saves
@@ -297,7 +312,7 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
             x = input._array
             d = x.dtype
             if d is F32 or d is F64:
-                out = kernel(x)
+                out = kernel(x) if type(x) is ndarray else on_scalars(x)
                 t = new(Tensor)
                 t._array = out
                 cell = t._version_cell = [0]
@@ -339,7 +354,8 @@ def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] 
 
     fallback: what takes the arguments where this door does not (an operator's form answers NotImplemented there).
     """
-    kernel = op.kernel
+    kernel = op.ufunc or op.kernel
+    on_scalars = OPERATORS.get(kernel, kernel)
     plans = [None, *(plan_of(op, mask) for mask in (1, 2, 3))]
     recipes = [_recipe(p) for p in plans]
     attrs = op.defaults
@@ -356,7 +372,8 @@ def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] 
     if shapes or any(v is not None for v in rest) and op.schema.name not in ("add", "sub"):
         return fallback
 
-    take_alpha = bool(rest)
+    take_alpha = bool(rest) and op.ufunc is None
+    arity = op.defaults[2:]
 
     def door(a: Any, b: Any) -> Any:
         if type(a) is Tensor and a._view is None:
@@ -373,14 +390,20 @@ def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] 
                     edge_b = b._node
                     cell_b = b._version_cell
                 elif (kind is float or kind is int) and other_is_number:
-                    y = constant(b, d)
-                    if type(x) is not np.ndarray:
+                    constants = _CONSTANTS32 if d is F32 else _CONSTANTS64
+                    y = constants.get(b)
+                    if y is None or not b:
+                        y = _constant(b, d, constants)
+                    if type(x) is not ndarray:
                         y = y[()]
                     edge_b = cell_b = None
                 else:
                     return fallback(a, b)
                 try:
-                    out = kernel(x, y, 1) if take_alpha else kernel(x, y)
+                    if type(x) is ndarray or type(y) is ndarray:
+                        out = kernel(x, y, *arity) if take_alpha else kernel(x, y)
+                    else:
+                        out = kernel(x, y, *arity) if take_alpha else on_scalars(x, y)
                 except ValueError:
                     return fallback(a, b)
                 edge_a = a._node
@@ -432,6 +455,16 @@ def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] 
         return fallback(a, b)
 
     return door
+
+
+def _constant(value: Any, d: np.dtype[Any], constants: dict[Any, Any]) -> Any:
+    """A number as a 0-d array; zero is not kept, since 0.0 and -0.0 are one key."""
+    found = constant(value, d)
+    if value:
+        if len(constants) > 4096:
+            constants.clear()
+        constants[value] = found
+    return found
 
 
 def _recipe(plan: Plan | None) -> Any:

@@ -134,55 +134,53 @@ class _Walk:
             node = nodes.pop(seq)
             g = grads.pop(seq)
             while True:  # along a chain the heap is not asked
-                plan = node.plan
                 saved = node.saved
                 if saved is None:
                     raise GraphFreedError(FREED)
                 cells = node.cells
-                for i in range(0, len(cells), 2):
-                    if cells[i][0] != cells[i + 1]:
-                        raise _version_error(node, i)
+                if cells and (cells[0][0] != cells[1] or len(cells) > 2):
+                    for i in range(0, len(cells), 2):
+                        if cells[i][0] != cells[i + 1]:
+                            raise _version_error(node, i)
+                plan = node.plan
                 if node.extra is not None or not plain:
                     self._run_one(node, plan, g, saved)
                     break
                 produced = plan.backward(g, saved, node.attrs)
-                if not keep and plan.arrays:
+                if saved and not keep and plan.arrays:
                     if transaction is not None:
                         transaction.attribute(node, "saved")
                     node.saved = None
-                saved = None
+                saved = cells = None
                 edges = node.edges
                 if len(edges) != len(produced):
                     produced = _flat(produced)
                 following = None
-                g = None
-                for i, edge in enumerate(edges):
-                    if edge is None:
-                        continue
-                    p = produced[i]
-                    if p is None:
+                for edge, p in zip(edges, produced):  # noqa: B905 - one gradient an edge, by the plan
+                    if edge is None or p is None:
                         continue
                     if p.shape != edge.shape or p.dtype is not edge.dtype:
                         p = _fit(p, edge.shape, edge.dtype)
-                    if following is None and type(edge) is Node and edge.seq not in grads and (not heap or edge.seq > -heap[0]):
-                        following, g = edge, p
-                        continue
                     if type(edge) is AccumulateGrad:
-                        before = leaves.get(edge.seq)
-                        leaves[edge.seq] = (edge, p if before is None else before[1] + p)
-                        continue
-                    if following is not None and edge.seq >= following.seq:
-                        if edge is following:
-                            g = g + p
-                            continue
-                        self._arrive(following, g)
-                        following = None
-                    self._arrive(edge, p)
+                        seq = edge.seq
+                        if seq in leaves:
+                            leaves[seq] = (edge, leaves[seq][1] + p)
+                        else:
+                            leaves[seq] = (edge, p)
+                    elif following is None:
+                        following, g = edge, p
+                    elif edge is following:
+                        g = g + p
+                    else:
+                        self._arrive(edge, p)
                 produced = p = None
                 if following is None:
                     break
+                seq = following.seq
+                if type(following) is not Node or seq in grads or (heap and seq < -heap[0]):
+                    self._arrive(following, g)
+                    break
                 node = following
-                seq = node.seq
 
     def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:
         """The long way: hooks, captured gradients, traces, tensors, several outputs, or a part of the graph only."""

@@ -74,6 +74,7 @@ class Op:
     samples: Callable[[], Sequence[Sample]] | None
     jvp: Callable[..., Any] | None
     batch: Callable[..., Any] | None
+    ufunc: Callable[..., Any] | None
     doc: str
     family: str
     parameters: tuple[Parameter, ...] = ()
@@ -148,6 +149,7 @@ def op(
     samples: Callable[[], Sequence[Sample]] | None = None,
     jvp: Callable[..., Any] | None = None,
     batch: Callable[..., Any] | None = None,
+    ufunc: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a row: the decorated function is its kernel, its docstring the doc.
 
@@ -155,7 +157,8 @@ def op(
     kind: what forward mode and batching may assume. vjp: {argument or "a, b": rule(g, saved…)}; None: not differentiable.
     promote: "common" (the default of pointwise rows), "float" (integers become the default dtype) or "none".
     grad_fn: PyTorch's name of the node (default: CamelCase of the name + "Backward0"). names: the public names, first the canonical.
-    forms: of "function", "method", "inplace". samples: what the tests try.
+    forms: of "function", "method", "inplace", "property". samples: what the tests try. ufunc: the NumPy ufunc that the kernel is for
+    arrays of one floating dtype and default attributes; the short doors call it directly.
     """
     schema = schemas.parse(line)
 
@@ -173,6 +176,7 @@ def op(
             samples=samples,
             jvp=jvp,
             batch=batch,
+            ufunc=ufunc,
             doc=inspect.getdoc(kernel) or "",
             family=kernel.__module__.rpartition(".")[2],
         )

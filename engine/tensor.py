@@ -372,7 +372,7 @@ class Tensor(TensorMethods):
         )
 
     def __format__(self, spec: str) -> str:
-        if self._array.ndim == 0 and not self.requires_grad:
+        if self._array.ndim == 0:
             return format(self.item(), spec)
         if spec:
             return object.__format__(self, spec)
