@@ -1,0 +1,51 @@
+"""A lane: requests of one session take turns in the order of their arrival, and only so many may wait, only so long."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from service.steps.errors import Overloaded, QueueFull
+
+__all__ = ["Lane"]
+
+
+class Lane:
+    """A FIFO lock with a bounded queue. Use with ``async with``.
+
+    Errors: QueueFull when ``places`` requests wait already, Overloaded after ``seconds`` of waiting; both before anything was done.
+    """
+
+    __slots__ = ("_lock", "_places", "_seconds", "_waiting")
+
+    def __init__(self, places: int, seconds: float) -> None:
+        self._lock = asyncio.Lock()
+        self._places = places
+        self._seconds = seconds
+        self._waiting = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._lock.locked()
+
+    async def __aenter__(self) -> None:
+        if not self._lock.locked() and self._waiting == 0:
+            await self._lock.acquire()
+            return
+        if self._waiting >= self._places:
+            raise QueueFull(f"{self._places} requests of this session wait already; ask again later", retry_after=1)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                f"the session was busy for {self._seconds:g} s; nothing was done", retry_after=1
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()

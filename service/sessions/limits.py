@@ -1,0 +1,138 @@
+"""Limits come before work: what a step would make and cost is known from its row's estimate, and refused before anything is allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.op import Estimate
+from service.steps.errors import LimitExceeded
+
+__all__ = ["Limits", "Meter", "TooHeavy", "graph_bytes"]
+
+STEP_COST = 20_000  # what a step costs by itself, in the operations of a kernel: about 20 µs
+LIGHT_COST = 1_000_000  # what may be done on the event loop: about a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of sessions and requests; defaults are those of a machine of 2 cores and 4 GiB."""
+
+    tensor_elements: int = 4 * 2**20
+    tensor_bytes: int = 32 * 2**20
+    tensor_dims: int = 64
+    session_bytes: int = 256 * 2**20
+    session_nodes: int = 50_000
+    session_tensors: int = 50_000
+    batch_steps: int = 2_000
+    step_outputs: int = 1_000
+    request_cost: int = 5_000_000_000
+    batch_cost: int = 20_000_000_000
+    scopes: int = 64
+
+
+class TooHeavy(Exception):
+    """Work on the event loop that turned out to be more than light: it is rolled back and done again in a thread."""
+
+
+class Meter:
+    """What one request has asked for so far."""
+
+    __slots__ = ("allowed_cost", "cost", "light", "limits", "spent")
+
+    def __init__(self, limits: Limits, *, batch: bool, light: bool = False) -> None:
+        self.limits = limits
+        self.allowed_cost = limits.batch_cost if batch else limits.request_cost
+        self.light = light
+        self.cost = 0  # arithmetic asked for
+        self.spent = 0  # the same and all else that takes time: steps, rendering
+
+    def admit(self, what: str, estimate: Estimate) -> int:
+        """Refuse a call that passes a limit by itself; answers the bytes that it will add. Errors: LimitExceeded."""
+        limits = self.limits
+        if len(estimate.outputs) > limits.step_outputs:
+            raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
+        total = 0
+        for spec in estimate.outputs:
+            if len(spec.shape) > limits.tensor_dims:
+                raise LimitExceeded("tensor_dims", limits.tensor_dims, len(spec.shape), "dims", f"{what}()")
+            size = 1
+            for n in spec.shape:
+                size *= max(n, 1)
+            if size > limits.tensor_elements:
+                raise LimitExceeded("tensor_elements", limits.tensor_elements, size, "elements", f"{what}() of shape {list(spec.shape)}")
+            if spec.nbytes > limits.tensor_bytes:
+                raise LimitExceeded("tensor_bytes", limits.tensor_bytes, spec.nbytes, "bytes", f"{what}() of shape {list(spec.shape)}")
+            total += spec.nbytes
+        if estimate.workspace > limits.session_bytes:
+            raise LimitExceeded("session_bytes", limits.session_bytes, estimate.workspace, "bytes", f"the workspace of {what}()")
+        self.charge(what, estimate.cost)
+        return total
+
+    def charge(self, what: str, cost: int) -> None:
+        """Add arithmetic. Errors: LimitExceeded."""
+        if self.cost + cost > self.allowed_cost:
+            name = "batch_cost" if self.allowed_cost == self.limits.batch_cost else "request_cost"
+            raise LimitExceeded(name, self.allowed_cost, self.cost + cost, "operations", f"the arithmetic up to {what}()")
+        self.cost += cost
+        self.spend(cost + STEP_COST)
+
+    def spend(self, amount: int) -> None:
+        """Count time that no limit bounds. Errors: TooHeavy on the event loop, once it is more than light."""
+        self.spent += amount
+        if self.light and self.spent > LIGHT_COST:
+            raise TooHeavy
+
+
+def graph_bytes(tensors: list[Any]) -> tuple[int, int]:
+    """The bytes of memory that tensors, their gradients and what their graphs keep hold, each array once; and the nodes.
+
+    Iterative, so a graph of any depth may be measured.
+    """
+    seen: set[int] = set()
+    nodes: set[int] = set()
+    total = 0
+    stack: list[Any] = []
+
+    def array(value: Any) -> int:
+        owner = value
+        while getattr(owner, "base", None) is not None and hasattr(owner.base, "nbytes"):
+            owner = owner.base
+        if id(owner) in seen:
+            return 0
+        seen.add(id(owner))
+        return int(owner.nbytes)
+
+    waiting = list(tensors)
+    while waiting or stack:
+        while waiting:
+            t = waiting.pop()
+            total += array(t._array)
+            if t._node is not None:
+                stack.append(t._node)
+            if t._meta is not None and t._meta.grad is not None and id(t._meta.grad) not in seen:
+                seen.add(id(t._meta.grad))
+                waiting.append(t._meta.grad)
+            if t._view is not None and id(t._view.base) not in seen:
+                seen.add(id(t._view.base))
+                waiting.append(t._view.base)
+        if not stack:
+            break
+        edge = stack.pop()
+        if edge.seq in nodes:
+            continue
+        nodes.add(edge.seq)
+        node = getattr(edge, "node", edge)
+        meta = getattr(node, "meta", None)
+        if meta is not None:
+            total += array(node.array)
+            if meta.grad is not None and id(meta.grad) not in seen:
+                seen.add(id(meta.grad))
+                waiting.append(meta.grad)
+            continue
+        for value in node.saved or ():
+            for v in value if type(value) is list else (value,):
+                if hasattr(v, "nbytes"):
+                    total += array(v)
+        stack.extend(e for e in node.edges if e is not None and e.seq not in nodes)
+    return total, len(nodes)

@@ -1,0 +1,121 @@
+"""Session: names, grad-mode scopes, a generator, and the tensors and graph behind the names. A pure state machine: steps in, outcomes out.
+
+A request is one transaction: ``tx = session.begin(); tx.step(s); tx.commit()``. See ``transaction.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import dtypes
+from engine.generator import Generator
+from engine.tensor import Tensor
+from service.sessions.limits import Limits, graph_bytes
+from service.steps.errors import StepFailed
+
+if TYPE_CHECKING:
+    from service.sessions.transaction import Transaction
+    from service.steps.outcome import Outcome
+    from service.steps.step import Step
+    from service.steps.workspace import Scope
+
+__all__ = ["Binding", "Session", "Unrecorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """What a no_grad scope left out: the operator, and the graph nodes and names that its inputs came from."""
+
+    op: str
+    inputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One id: its tensor, its place in the order of creation, and what a no_grad scope left out of its history."""
+
+    tensor: Tensor
+    number: int
+    unrecorded: Unrecorded | None = None
+
+
+class Session:
+    """The state that a client's requests change. Not safe for two threads: the manager gives one request at a time its turn.
+
+    ``held_bytes`` and ``held_nodes`` are upper bounds of what the session holds; ``measure`` makes them exact.
+    """
+
+    __slots__ = (
+        "default_dtype",
+        "generator",
+        "held_bytes",
+        "held_nodes",
+        "limits",
+        "name",
+        "names",
+        "next_auto",
+        "next_number",
+        "next_scope",
+        "scopes",
+        "session_id",
+    )
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        name: str | None = None,
+        seed: int | None = None,
+        default_dtype: dtypes.dtype = dtypes.float32,
+        limits: Limits | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.name = name
+        self.generator = Generator()
+        if seed is not None:
+            self.generator.manual_seed(seed)
+        self.default_dtype = default_dtype
+        self.limits = limits or Limits()
+        self.names: dict[str, Binding] = {}
+        self.scopes: tuple[Scope, ...] = ()
+        self.next_auto = 1
+        self.next_number = 1
+        self.next_scope = 1
+        self.held_bytes = 0
+        self.held_nodes = 0
+
+    def begin(self, *, batch: bool = False, light: bool = False) -> Transaction:
+        """Open a transaction. It must be committed or rolled back before the next is opened.
+
+        batch: the limits of a batch. light: raise TooHeavy once the work is more than the event loop should do.
+        """
+        from service.sessions.transaction import Transaction
+
+        return Transaction(self, batch=batch, light=light)
+
+    def apply(self, steps: Iterable[Step]) -> list[Outcome]:
+        """All steps in one transaction, or none. Errors: StepFailed with the index of the one that failed."""
+        with self.begin(batch=True) as tx:
+            outcomes = []
+            for i, step in enumerate(steps):
+                try:
+                    outcomes.append(tx.step(step))
+                except Exception as error:
+                    raise StepFailed(i, error) from error
+            tx.commit()
+        return outcomes
+
+    def bindings(self) -> list[tuple[str, Binding]]:
+        """Ids in the order of creation."""
+        return sorted(self.names.items(), key=lambda item: item[1].number)
+
+    def measure(self) -> None:
+        """Make ``held_bytes`` and ``held_nodes`` exact."""
+        self.held_bytes, self.held_nodes = graph_bytes([b.tensor for b in self.names.values()])
+
+    @property
+    def grad_enabled(self) -> bool:
+        """Whether the next operator would record."""
+        return self.scopes[-1].grad if self.scopes else True

@@ -1,0 +1,373 @@
+"""One request's work on a session: all of it, or nothing.
+
+On failure everything is as before: names, values written in place and their versions, rebased history, ``.grad``, flags, scopes and the
+generator. The engine's undo log holds what it changes; this one logs names, scopes and counters there too.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import apply, dtypes
+
+from engine.generator import current_generator
+from engine.grad_mode import grad_enabled, inference_enabled
+from engine.node import Node, Port
+from engine.op import Estimate, Spec
+from engine.promotion import estimate
+from engine.tensor import Tensor, node_of
+from engine.transaction import Transaction as UndoLog
+from service.sessions.limits import Meter
+from service.sessions.session import Binding, Session, Unrecorded
+from service.steps.binder import INDEXING, Bound, Reader, bind_step
+from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
+from service.steps.outcome import Outcome
+from service.steps.reference import parse_index
+from service.steps.step import AUTO, Auto, Step
+from service.steps.verbs import VERBS, run_verb
+from service.steps.workspace import Mode, Scope
+from service.wire.values import literal
+
+if TYPE_CHECKING:
+    from engine.generator import Generator
+
+__all__ = ["Transaction"]
+
+BACKWARD_COST = 3  # a node's share of a walk, over the elements it holds
+BACKWARD_GRAPH_COST = 4  # and once more where the walk itself is recorded
+
+
+class Transaction:
+    """An open transaction: a ``Workspace`` to the verbs. Use with ``with``; leaving it without ``commit`` rolls back."""
+
+    def __init__(self, session: Session, *, batch: bool, light: bool = False) -> None:
+        self.session = session
+        self.meter = Meter(session.limits, batch=batch, light=light)
+        self._log = UndoLog()
+        self._tokens: list[Callable[[], None]] = []
+        self._errstate: Any = None
+        self._reader = Reader(self.lookup, self._literal)
+        self._done = False
+
+    # -- open and close --------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Transaction:
+        session = self.session
+        self._set(grad_enabled, session.grad_enabled)
+        self._set(inference_enabled, bool(session.scopes) and session.scopes[-1].mode == "inference_mode")
+        self._set(current_generator, session.generator)
+        self._set(dtypes.default_dtype, session.default_dtype)
+        self._log.resume()
+        self._errstate = np.errstate(all="ignore")
+        self._errstate.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._errstate.__exit__(*exc)
+        self._log.pause()
+        if not self._done:
+            self._log.rollback()
+        while self._tokens:
+            self._tokens.pop()()
+
+    def _set(self, variable: contextvars.ContextVar[Any], value: Any) -> None:
+        token = variable.set(value)
+        self._tokens.append(lambda: variable.reset(token))
+
+    def commit(self) -> None:
+        """Keep what was done."""
+        self._done = True
+        self._log.commit()
+
+    def rollback(self) -> None:
+        """Undo what was done so far; the transaction stays open."""
+        self._log.rollback()
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def step(self, step: Step) -> Outcome:
+        """Carry one step out. Errors: ServiceError or EngineError; the transaction should then be rolled back."""
+        row = VERBS.get(step.op)
+        if row is not None:
+            outcome = run_verb(row, self, step.args, step.kwargs, self._reader)
+            if not outcome.tensors or outcome.ids:
+                self._refuse_id(step, not row.keeps)
+                return outcome
+            if row.keeps:
+                return self._kept(step, outcome.tensors, outcome.several)
+            self._refuse_id(step, True)
+            return Outcome(self._plain_ids(step, outcome), outcome.tensors, outcome.several)
+        if step.op in INDEXING:
+            return self._indexed(step)
+        bound = bind_step(step.op, step.args, step.kwargs, self._reader)
+        return self.call(step, bound)
+
+    def call(self, step: Step, bound: Bound) -> Outcome:
+        """Run a bound operator within the limits and bind what it makes."""
+        session = self.session
+        op = bound.op
+        found = estimate(op, bound.values)
+        size = self.meter.admit(step.op, found)
+        self._reserve(step.op, 0 if op.kind == "view" else size + found.workspace)
+        if bound.inplace:
+            self._refuse_id(step, True)
+            target: Tensor = bound.values[op.tensors[0]]
+            self._reserve(step.op, 2 * target.nbytes)
+            apply.run_inplace(op, bound.values)
+            session.held_nodes += 2
+            return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
+        out = apply.run(op, bound.values)
+        several = type(out) is not Tensor
+        tensors = tuple(out) if several else (out,)
+        unrecorded = None
+        if not grad_enabled.get() and op.differentiable:
+            inputs = tuple(t for t in _tensors(op.tensors, bound.values) if t.requires_grad)
+            if inputs:
+                unrecorded = Unrecorded(op.name, inputs)
+        return self._kept(step, tensors, several, unrecorded)
+
+    def _indexed(self, step: Step) -> Outcome:
+        """getitem and setitem: Python's index syntax, parsed."""
+        wanted = 2 if step.op == "getitem" else 3
+        if len(step.args) != wanted or step.kwargs:
+            raise InvalidInput(f"{step.op} takes {wanted} arguments: a tensor, an index{', a value' * (wanted - 2)}", argument="args")
+        target = self._reader.tensor(step.args[0], "input")
+        if not isinstance(target, Tensor):
+            raise InvalidInput("the first argument must name a tensor", argument="input")
+        text = step.args[1]
+        if type(text) is int:
+            index: Any = text
+        elif type(text) is str:
+            index = parse_index(text, self.lookup, "index")
+        else:
+            raise InvalidInput("an index is a string in Python's syntax, or an int", argument="index")
+        self._admit_index(step.op, target, index)
+        if step.op == "getitem":
+            out = target[index]
+            unrecorded = Unrecorded("getitem", (target,)) if not grad_enabled.get() and target.requires_grad else None
+            return self._kept(step, (out,), False, unrecorded)
+        self._refuse_id(step, True)
+        self._reserve(step.op, 2 * target.nbytes)
+        target[index] = self._reader.tensor(step.args[2], "value")
+        self.session.held_nodes += 4
+        return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
+
+    def _admit_index(self, what: str, target: Tensor, index: Any) -> None:
+        """The size of an index's result: at most the broadcast of its index tensors times what they leave of the tensor."""
+        count = 1
+        for item in index if isinstance(index, tuple) else (index,):
+            if isinstance(item, (Tensor, list)):
+                count *= max(item.numel() if isinstance(item, Tensor) else len(item), 1)
+        shape = (count, target.numel() or 1)
+        if count > 1:
+            most = min(count * target.numel(), count * max(target.numel() // max(target.shape[0] if target.ndim else 1, 1), 1))
+            shape = (most,)
+        size = self.meter.admit(what, Estimate((Spec(shape, target.dtype),), 0, shape[0]))
+        self._reserve(what, size if count > 1 else 0)
+
+    # -- what a step makes -----------------------------------------------------------------------------------------
+
+    def _kept(self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None) -> Outcome:
+        ids = self._ids(step, len(tensors), several)
+        session = self.session
+        session.held_nodes += sum(t._node is not None for t in tensors[:1])
+        if session.held_nodes > session.limits.session_nodes:
+            self._check_nodes(step.op)
+        for name, tensor in zip(ids, tensors, strict=True):
+            if name is not None:
+                self._bind(name, tensor, unrecorded)
+        return Outcome(ids, tensors, several)
+
+    def _ids(self, step: Step, count: int, several: bool) -> tuple[str | None, ...]:
+        given = step.id
+        if isinstance(given, Auto):
+            return tuple(self._assign() for _ in range(count))
+        if given is None:
+            return (None,) * count
+        if isinstance(given, tuple):
+            if len(given) != count:
+                raise InvalidInput(f"{step.op}() has {count} outputs, and {len(given)} ids were given", argument="id")
+            return given
+        if several and count != 1:
+            raise InvalidInput(f"{step.op}() has {count} outputs: give a list of {count} ids, or none", argument="id")
+        return (given,)
+
+    def _assign(self) -> str:
+        session = self.session
+        self._log.attribute(session, "next_auto")
+        while f"t{session.next_auto}" in session.names:
+            session.next_auto += 1
+        name = f"t{session.next_auto}"
+        session.next_auto += 1
+        return name
+
+    def _plain_ids(self, step: Step, outcome: Outcome) -> tuple[str | None, ...]:
+        """The ids under which a step named the tensors that it answers."""
+        known = {id(b.tensor): n for n, b in reversed(self.session.names.items())} if len(outcome.tensors) > 1 else {}
+        first = step.args[0] if step.args else next(iter(step.kwargs.values()), None)
+        if len(outcome.tensors) == 1:
+            return (first if isinstance(first, str) and first in self.session.names else None,)
+        return tuple(known.get(id(t)) for t in outcome.tensors)
+
+    def _refuse_id(self, step: Step, refuse: bool) -> None:
+        if refuse and step.id is not AUTO and step.id is not None:
+            raise InvalidInput(f"{step.op} binds nothing, so it takes no id", argument="id")
+
+    def _literal(self, value: Any) -> Tensor:
+        array = literal(value, self.session.default_dtype.name)
+        self.meter.admit("tensor", Estimate((Spec(array.shape, dtypes.of_numpy(array.dtype)),), 0, array.size))
+        self._reserve("tensor", array.nbytes)
+        from engine.tensor import wrap
+
+        return wrap(array if array.ndim else array[()])
+
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    def _reserve(self, what: str, size: int) -> None:
+        session = self.session
+        limit = session.limits.session_bytes
+        if session.held_bytes + size > limit:
+            session.measure()
+            if session.held_bytes + self._log.bytes + size > limit:
+                raise LimitExceeded(
+                    "session_bytes", limit, session.held_bytes + self._log.bytes + size, "bytes", f"what the session would hold with {what}()"
+                )
+        session.held_bytes += size
+
+    def _check_nodes(self, what: str) -> None:
+        session = self.session
+        session.measure()
+        if session.held_nodes > session.limits.session_nodes:
+            raise LimitExceeded("session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()")
+
+    def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
+        """Refuse a walk that would pass a limit, before it starts."""
+        size = cost = count = 0
+        seen: set[int] = set()
+        stack = [n for n in map(node_of, roots) if n is not None]
+        while stack:
+            edge = stack.pop()
+            if edge.seq in seen:
+                continue
+            seen.add(edge.seq)
+            node = edge.node if type(edge) is Port else edge
+            count += 1
+            size += int(np.prod(edge.shape)) * (edge.dtype.itemsize if edge.dtype is not None else 0)
+            if isinstance(node, Node):
+                cost += _walk_cost(node)
+                stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
+        factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
+        self.meter.charge("backward", factor * cost)
+        self._reserve("backward", size * (2 if create_graph else 1))
+        if create_graph:
+            self.session.held_nodes += 3 * count
+            if self.session.held_nodes > self.session.limits.session_nodes:
+                self._check_nodes("backward")
+
+    # -- the Workspace of verbs ------------------------------------------------------------------------------------
+
+    @property
+    def generator(self) -> Generator:
+        return self.session.generator
+
+    @property
+    def default_dtype(self) -> dtypes.dtype:
+        return self.session.default_dtype
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return self.session.scopes
+
+    def lookup(self, name: str) -> Tensor:
+        """The tensor of an id. Errors: UnknownReference."""
+        found = self.session.names.get(name)
+        if found is None:
+            raise UnknownReference(f"the session holds no tensor '{name}'", argument=name)
+        return found.tensor
+
+    def bind(self, name: str, tensor: Tensor) -> None:
+        """Bind an id, anew where it is bound."""
+        self._bind(name, tensor, None)
+
+    def _bind(self, name: str, tensor: Tensor, unrecorded: Unrecorded | None) -> None:
+        session = self.session
+        if name not in session.names and len(session.names) >= session.limits.session_tensors:
+            limit = session.limits.session_tensors
+            raise LimitExceeded("session_tensors", limit, limit + 1, "ids", "the session")
+        self._log.attribute(session, "next_number")
+        self._log.item(session.names, name)
+        session.names[name] = Binding(tensor, session.next_number, unrecorded)
+        session.next_number += 1
+
+    def unbind(self, name: str) -> None:
+        """Forget an id. Errors: UnknownReference."""
+        self.lookup(name)
+        self._log.item(self.session.names, name)
+        del self.session.names[name]
+
+    def names_of(self, metas: set[int]) -> list[str]:
+        """The ids of the tensors whose meta is one of these, in creation order."""
+        return [name for name, b in self.session.bindings() if b.tensor._meta is not None and id(b.tensor._meta) in metas]
+
+    def enter(self, mode: Mode, enabled: bool | None) -> Scope:
+        """Enter a scope."""
+        session = self.session
+        if len(session.scopes) >= session.limits.scopes:
+            raise LimitExceeded("scopes", session.limits.scopes, len(session.scopes) + 1, "scopes", "the session")
+        scope = Scope(f"s{session.next_scope}", mode, enabled)
+        self._log.attribute(session, "next_scope")
+        self._log.attribute(session, "scopes")
+        session.next_scope += 1
+        session.scopes = (*session.scopes, scope)
+        self._modes()
+        return scope
+
+    def exit(self, scope_id: str | None) -> None:
+        """Leave the innermost scope."""
+        scopes = self.session.scopes
+        if not scopes:
+            raise Conflict("no scope is open")
+        if scope_id is not None and scope_id != scopes[-1].id:
+            if all(s.id != scope_id for s in scopes):
+                raise NotFound("there is no such scope")
+            raise Conflict(f"only the innermost scope can be left: it is {scopes[-1].id} ({scopes[-1].mode})")
+        self._log.attribute(self.session, "scopes")
+        self.session.scopes = scopes[:-1]
+        self._modes()
+
+    def _modes(self) -> None:
+        grad_enabled.set(self.session.grad_enabled)
+        scopes = self.session.scopes
+        inference_enabled.set(bool(scopes) and scopes[-1].mode == "inference_mode")
+
+    def reseed(self, seed: int) -> None:
+        """Start the stream of a seed."""
+        self.session.generator.manual_seed(seed)
+
+
+def _tensors(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]:
+    found: list[Tensor] = []
+    for i in positions:
+        value = values[i]
+        found += [v for v in (value if type(value) is list else (value,)) if isinstance(v, Tensor)]
+    return found
+
+
+def _walk_cost(node: Node) -> int:
+    """The arithmetic of a node's rules, from what it holds: its estimate again where its inputs are saved, else its elements."""
+    size = int(np.prod(node.shape)) if node.dtype is not None else 0
+    saved = 0
+    inner = 1
+    for value in node.saved or ():
+        for v in value if type(value) is list else (value,):
+            if isinstance(v, np.ndarray):
+                saved += v.size
+                if node.plan.op.family in ("matmul", "linalg") and v.ndim:
+                    inner = max(inner, *v.shape[-2:])
+    return (size + saved) * inner + 1
+
+

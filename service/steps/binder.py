@@ -1,0 +1,158 @@
+"""From JSON arguments to a chosen overload and bound arguments.
+
+What a JSON value means depends on the kind of the parameter that it meets: a string is a reference where a tensor goes and text where a
+string goes; a list is a tensor literal, a list of tensors, or a shape. So each overload of a name is tried with the values read its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.apply import signature
+from engine.dtypes import DTYPES
+from engine.errors import ArgumentError
+from engine.op import OPS, Op
+from engine.schema import Parameter, kind_name
+from engine.tensor import Tensor
+from service.steps import reference
+from service.steps.errors import InvalidInput, NotFound
+
+__all__ = ["Bound", "Reader", "bind_step", "convert_arguments", "find_operator"]
+
+NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+INDEXING: Final = frozenset({"getitem", "setitem"})
+_MOST_ARGUMENTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What a session lends the binder: ``lookup`` (id → tensor) and ``literal`` (JSON data → tensor, in the session's default dtype)."""
+
+    lookup: Callable[[str], Any]
+    literal: Callable[[Any], Any]
+
+    def tensor(self, value: Any, argument: str) -> Any:
+        """What stands where a tensor goes: a reference, a number, nested lists or a typed value."""
+        if type(value) is str:
+            number = NUMBERS.get(value)
+            return number if number is not None else reference.resolve(value, self.lookup, argument)
+        if type(value) in (list, dict):
+            return self.literal(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A step ready to run: the row, its arguments in order, and whether it writes in place."""
+
+    op: Op
+    values: list[Any]
+    inplace: bool
+
+
+def find_operator(name: str) -> tuple[list[Op], bool]:
+    """The overloads of an operator that a step may name, and whether it is an in-place form.
+
+    Errors: NotFound for a name that is not in the catalogue.
+    """
+    overloads = OPS.get(name)
+    if overloads is not None and (overloads[0].forms or name in INDEXING):
+        return overloads, False
+    if name.endswith("_") and not name.startswith("_"):
+        overloads = [op for op in OPS.get(name[:-1], ()) if "inplace" in op.forms]
+        if overloads:
+            return overloads, True
+    raise NotFound("there is no such operator: GET /v1/ops lists them", argument="op")
+
+
+def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader: Reader) -> Bound:
+    """Choose the overload that takes the arguments and bind them.
+
+    Errors: NotFound for the operator, UnknownReference for an id, the engine's ArgumentError for what does not fit.
+    """
+    overloads, inplace = find_operator(name)
+    if len(args) + len(kwargs) > _MOST_ARGUMENTS and not all(type(a) is int for a in args):
+        raise InvalidInput(f"{name}() takes at most {_MOST_ARGUMENTS} arguments", argument="args")
+    first: ArgumentError | None = None
+    for op in overloads:
+        try:
+            converted, named = convert_arguments(op.parameters, args, kwargs, reader)
+            values = op.bind(converted, named)
+        except ArgumentError as error:
+            first = first or error
+            continue
+        if inplace and not isinstance(values[op.tensors[0]], Tensor) and not hasattr(values[op.tensors[0]], "shape"):
+            raise ArgumentError(f"{name}(): argument 'input' (position 1) must be Tensor", "input")
+        return Bound(op, values, inplace)
+    assert first is not None
+    if len(overloads) > 1:
+        shown = ", ".join(kind_name(reader.tensor(a, "args")) if type(a) is str else type(a).__name__ for a in args)
+        expected = "".join(f"\n * {signature(op)}" for op in overloads)
+        raise ArgumentError(
+            f"{name.rpartition('.')[2]}() received an invalid combination of arguments - got ({shown}), but expected one of:{expected}",
+            first.argument,
+        )
+    raise first
+
+
+def convert_arguments(
+    parameters: Sequence[Parameter], args: Sequence[Any], kwargs: Mapping[str, Any], reader: Reader
+) -> tuple[list[Any], dict[str, Any]]:
+    """JSON arguments as the parameters' kinds read them; what does not fit is left for the binding to refuse."""
+    positional = [p for p in parameters if not p.keyword_only]
+    converted: list[Any] = []
+    for i, value in enumerate(args):
+        if i < len(positional):
+            converted.append(_convert(positional[i], value, reader))
+        elif positional and positional[-1].kind == "int[]":
+            converted.append(value)
+        elif positional and positional[0].kind == "Tensor[]" and i:
+            converted.append(reader.tensor(value, positional[0].name))
+        else:
+            converted.append(value)
+    known = {p.name: p for p in parameters}
+    named = {k: _convert(known[k], v, reader) if k in known else v for k, v in kwargs.items()}
+    if positional and positional[0].kind == "Tensor[]" and converted and isinstance(converted[0], Tensor):
+        converted = [reader.tensor(v, positional[0].name) for v in args]
+    return converted, named
+
+
+def _convert(p: Parameter, value: Any, reader: Reader) -> Any:
+    if value is None:
+        return None
+    kind = p.kind
+    if kind in ("Tensor", "Tensor|Scalar"):
+        found = reader.tensor(value, p.name)
+        if kind == "Tensor" and type(found) in (int, float, bool):
+            return reader.literal(found)
+        return found
+    if kind in ("Tensor[]", "Tensor?[]"):
+        if type(value) is list:
+            return [None if v is None else _member(v, p, reader) for v in value]
+        return reader.tensor(value, p.name) if type(value) is str else value
+    if kind == "Scalar" or kind == "float":
+        if type(value) is str:
+            number = NUMBERS.get(value)
+            return number if number is not None else reference.resolve(value, reader.lookup, p.name)
+        return value
+    if kind == "ScalarType":
+        if type(value) is str:
+            found = DTYPES.get(value.removeprefix("torch."))
+            if found is None:
+                raise InvalidInput(f"there is no such dtype: {', '.join(DTYPES)} are known", argument=p.name)
+            return found
+        raise ArgumentError(f"argument '{p.name}' must be the name of a dtype, not {kind_name(value)}", p.name)
+    if kind == "Generator":
+        raise InvalidInput("a session has one generator: use manual_seed instead of 'generator'", argument=p.name)
+    if kind == "int" and type(value) is str:
+        return reference.resolve(value, reader.lookup, p.name)
+    return value
+
+
+def _member(value: Any, p: Parameter, reader: Reader) -> Any:
+    found = reader.tensor(value, p.name)
+    return reader.literal(found) if type(found) in (int, float, bool) else found
+
+

@@ -1,0 +1,84 @@
+"""What a step can be refused for. The family's root is the service's; it knows no HTTP.
+
+    ServiceError
+    ├── InvalidInput         what was sent cannot be: an argument, a field, an id
+    ├── UnknownReference     an id in a body that the session does not hold
+    ├── NotFound             a thing named in the address that does not exist
+    ├── Conflict             right in itself, but not now: the order of scopes, say
+    ├── LimitExceeded        more than a limit allows
+    ├── TooManySessions      no further session may be opened now
+    ├── QueueFull            too many requests wait for the same session
+    ├── Overloaded           waited too long, or the service cannot take more
+    └── StepFailed           which step of several failed, and why (``__cause__``)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "Conflict",
+    "InvalidInput",
+    "LimitExceeded",
+    "NotFound",
+    "Overloaded",
+    "QueueFull",
+    "ServiceError",
+    "StepFailed",
+    "TooManySessions",
+    "UnknownReference",
+]
+
+
+class ServiceError(Exception):
+    """The root of what the service refuses on purpose. ``members`` are the facts a problem document carries beside the sentence."""
+
+    def __init__(self, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.members: dict[str, Any] = {k: v for k, v in members.items() if v is not None}
+
+
+class InvalidInput(ServiceError):
+    """What was sent cannot be: an argument, a field, an id."""
+
+
+class UnknownReference(ServiceError):
+    """An id in a body that the session does not hold."""
+
+
+class NotFound(ServiceError):
+    """A thing named in the address that does not exist."""
+
+
+class Conflict(ServiceError):
+    """Right in itself, but not now."""
+
+
+class LimitExceeded(ServiceError):
+    """More than a limit allows: ``limit`` (its name), ``value`` (of the limit), ``asked``, ``unit``."""
+
+    def __init__(self, limit: str, value: int, asked: int, unit: str, what: str) -> None:
+        super().__init__(
+            f"{what}: {asked:,} {unit} asked, {limit} allows {value:,} {unit}.", limit=limit, value=value, asked=asked, unit=unit
+        )
+
+
+class TooManySessions(ServiceError):
+    """No further session may be opened now. ``retry_after``: seconds."""
+
+
+class QueueFull(ServiceError):
+    """Too many requests wait for the same session. ``retry_after``: seconds."""
+
+
+class Overloaded(ServiceError):
+    """Waited too long, or the service cannot take more now. ``retry_after``: seconds."""
+
+
+class StepFailed(ServiceError):
+    """One step of several failed; ``__cause__`` says why, ``step`` counts from 0."""
+
+    def __init__(self, step: int, cause: Exception) -> None:
+        super().__init__(str(cause), step=step)
+        self.__cause__ = cause
