@@ -26,7 +26,7 @@ from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
 from engine.write import check_writable, set_history, write
 
-__all__ = ["binary", "bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "unary"]
+__all__ = ["binary", "bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "signature", "unary"]
 
 ndarray: Final = np.ndarray
 F32: Final = np.dtype(np.float32)
@@ -61,13 +61,14 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
     assert first is not None
     name = overloads[0].name.rpartition(".")[2]
     got = ", ".join([*(schema.kind_name(a) for a in args), *(f"{k}={schema.kind_name(v)}" for k, v in kwargs.items())])
-    expected = "".join(f"\n * {_signature(op)}" for op in overloads)
+    expected = "".join(f"\n * {signature(op)}" for op in overloads)
     raise ArgumentError(
         f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:{expected}", first.argument
     )
 
 
-def _signature(op: Op) -> str:
+def signature(op: Op) -> str:
+    """What a row takes, as PyTorch lists it: ``(Tensor input, int dim, bool keepdim = False)``."""
     pieces = []
     starred = False
     for p in op.parameters:

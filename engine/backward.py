@@ -15,15 +15,15 @@ import numpy as np
 
 from engine.errors import ArgumentError, AutogradError, GraphFreedError, ShapeError, VersionError
 from engine.grad_mode import grad_enabled
-from engine.node import AccumulateGrad, Edge, Node, Port
+from engine.node import AccumulateGrad, Edge, Meta, Node, Port
 from engine.plan import Plan
 from engine.rules import rules
-from engine.tensor import Tensor, array_of, new, node_of, set_attribute, wrap
+from engine.tensor import Tensor, array_of, meta_of, new, node_of, set_attribute, wrap
 from engine.transaction import current
 from engine.view import replay_node
 from engine.write import CopySlices, write
 
-__all__ = ["Event", "backward", "grad", "sum_to"]
+__all__ = ["Event", "accumulate", "backward", "grad", "sum_to"]
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
@@ -94,6 +94,7 @@ class _Walk:
         self.leaves: dict[int, tuple[AccumulateGrad, Any]] = {}
         self.captured: dict[tuple[int, int], Any] = {}
         self.capture: set[tuple[int, int]] = set()
+        self.reached: list[Meta] = []  # whose .grad this walk set
         for edge, g in roots:
             self._arrive(edge, g)
 
@@ -263,6 +264,7 @@ class _Walk:
             if slots[number] is not None:
                 g = slots[number]
                 set_attribute(meta, "grad", g if self.create else wrap(np.array(g)))
+                self.reached.append(meta)
 
     def _hooked(self, hooks: dict[int, Any], g: Any) -> Any:
         for hook in tuple(hooks.values()):
@@ -368,7 +370,7 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
     before = meta.grad
     if before is None:
         if not create:
-            if type(g) is np.ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 4):
+            if type(g) is np.ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
                 g = np.array(g)
             g = wrap(g)
         set_attribute(meta, "grad", g)
@@ -441,14 +443,25 @@ def backward(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
-    *,
-    trace: Callable[[Event], None] | None = None,
 ) -> None:
     """Add to the leaves' ``.grad`` the gradient of ``tensors``. Source: torch.autograd.backward.
 
     grad_tensors: one upstream gradient a tensor, None for tensors of one element. retain_graph: keep saved values (default:
-    create_graph). create_graph: record the walk, for higher orders. inputs: only these leaves get gradients.
+    create_graph). create_graph: record the walk, for higher orders. inputs: only these tensors get gradients.
     """
+    accumulate(tensors, grad_tensors, retain_graph, create_graph, inputs)
+
+
+def accumulate(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+    *,
+    trace: Callable[[Event], None] | None = None,
+) -> list[Meta]:
+    """As ``backward``; answers whose ``.grad`` it set, and tells ``trace`` of each node and leaf as the walk passes it."""
     outputs = _sequence(tensors, "tensors")
     gradients = _sequence(grad_tensors, "grad_tensors") if grad_tensors is not None else (None,) * len(outputs)
     keep = create_graph if retain_graph is None else retain_graph
@@ -462,19 +475,24 @@ def backward(
             _restrict(walk, wanted)
         _run(walk, create_graph)
         allowed = None if wanted is None else {_place(t)[0] for t in wanted}
-        for seq, (leaf, g) in walk.leaves.items():
+        leaves = walk.leaves
+        for seq in list(leaves):
+            leaf, g = leaves.pop(seq)
             if allowed is not None and seq not in allowed:
                 continue
-            g = walk._hooked(leaf.meta.hooks, g) if leaf.meta.hooks else g
-            walk.leaves[seq] = (leaf, None)
+            if leaf.meta.hooks:
+                g = walk._hooked(leaf.meta.hooks, g)
             if trace is not None:
                 trace((leaf, [g], []))
             _accumulate(leaf, g, create_graph)
+            walk.reached.append(leaf.meta)
         for t in wanted or ():
             place = _place(t)
             if place in walk.captured and walk.captured[place] is not None:
                 g = walk.captured[place]
                 t.grad = g if create_graph else wrap(np.array(g))
+                walk.reached.append(meta_of(t))
+    return walk.reached
 
 
 def _place(t: Tensor) -> tuple[int, int]:

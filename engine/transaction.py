@@ -17,6 +17,9 @@ __all__ = ["Transaction", "current"]
 current: ContextVar[Transaction | None] = ContextVar("current_transaction", default=None)
 
 
+_ABSENT = object()
+
+
 class _HasBitGenerator(Protocol):
     state: Any
 
@@ -66,6 +69,10 @@ class Transaction:
         """Remember an attribute of any object of the engine."""
         self._log.append(("attribute", owner, name, getattr(owner, name)))
 
+    def item(self, owner: dict[Any, Any], key: Any) -> None:
+        """Remember what a dict holds under a key, or that it holds nothing."""
+        self._log.append(("item", owner, key, owner.get(key, _ABSENT)))
+
     def state(self, owner: _HasBitGenerator) -> None:
         """Remember a bit generator's state."""
         self._log.append(("attribute", owner, "state", owner.state))
@@ -90,6 +97,11 @@ class Transaction:
                 self.bytes -= old.nbytes
             elif entry[0] == "cell":
                 entry[1][0] = entry[2]
+            elif entry[0] == "item":
+                if entry[3] is _ABSENT:
+                    entry[1].pop(entry[2], None)
+                else:
+                    entry[1][entry[2]] = entry[3]
             else:
                 setattr(entry[1], entry[2], entry[3])
 
