@@ -30,6 +30,7 @@ class Entry:
     created: float
     ttl: float
     expires: float  # of the monotonic clock
+    number: int  # in the order of creation
 
     def to_json(self, clock: Clock) -> dict[str, object]:
         """Counts, bytes, nodes, mode, seed, expiry."""
@@ -72,6 +73,7 @@ class SessionManager:
         self._idle_ttl = idle_ttl
         self._queue = (queue_places, queue_seconds)
         self._entries: dict[str, Entry] = {}
+        self._next = 1
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -94,7 +96,8 @@ class SessionManager:
             secrets.token_urlsafe(24), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits
         )
         ttl = min(ttl_seconds or self._idle_ttl, self._idle_ttl)
-        entry = Entry(session, Lane(*self._queue), self.clock.now(), ttl, self.clock.monotonic() + ttl)
+        entry = Entry(session, Lane(*self._queue), self.clock.now(), ttl, self.clock.monotonic() + ttl, self._next)
+        self._next += 1
         self._entries[session.session_id] = entry
         return entry
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import dtypes
+from engine.errors import EngineError
 from engine.generator import Generator
 from engine.tensor import Tensor
 from service.sessions.limits import Limits, graph_bytes
-from service.steps.errors import StepFailed
+from service.steps.errors import ServiceError, StepFailed
 
 if TYPE_CHECKING:
     from service.sessions.transaction import Transaction
@@ -102,7 +103,7 @@ class Session:
             for i, step in enumerate(steps):
                 try:
                     outcomes.append(tx.step(step))
-                except Exception as error:
+                except (EngineError, ServiceError) as error:
                     raise StepFailed(i, error) from error
             tx.commit()
         return outcomes

@@ -26,7 +26,7 @@ from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
 from service.steps.outcome import Outcome
-from service.steps.reference import parse_index
+from service.steps.reference import parse_index, resolve
 from service.steps.step import AUTO, Auto, Step
 from service.steps.verbs import VERBS, run_verb
 from service.steps.workspace import Mode, Scope
@@ -50,7 +50,7 @@ class Transaction:
         self._log = UndoLog()
         self._tokens: list[Callable[[], None]] = []
         self._errstate: Any = None
-        self._reader = Reader(self.lookup, self._literal)
+        self._reader = Reader(self.lookup, self.literal)
         self._done = False
 
     # -- open and close --------------------------------------------------------------------------------------------
@@ -217,7 +217,8 @@ class Transaction:
         if refuse and step.id is not AUTO and step.id is not None:
             raise InvalidInput(f"{step.op} binds nothing, so it takes no id", argument="id")
 
-    def _literal(self, value: Any) -> Tensor:
+    def literal(self, value: Any) -> Tensor:
+        """A new tensor from JSON data or a typed value, in the session's default dtype where it names none."""
         array = literal(value, self.session.default_dtype.name)
         self.meter.admit("tensor", Estimate((Spec(array.shape, dtypes.of_numpy(array.dtype)),), 0, array.size))
         self._reserve("tensor", array.nbytes)
@@ -281,6 +282,12 @@ class Transaction:
     @property
     def scopes(self) -> tuple[Scope, ...]:
         return self.session.scopes
+
+    def resolve(self, text: str) -> Tensor | None:
+        """The tensor that a reference names; None for a gradient that is None."""
+        if text.endswith(".grad"):
+            return resolve(text.removesuffix(".grad"), self.lookup, "return").grad  # type: ignore[no-any-return]
+        return resolve(text, self.lookup, "return")  # type: ignore[no-any-return]
 
     def lookup(self, name: str) -> Tensor:
         """The tensor of an id. Errors: UnknownReference."""

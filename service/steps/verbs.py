@@ -159,6 +159,23 @@ def autograd_grad(
     return Outcome(tensors=found, several=True)
 
 
+@verb("tensor(Any data, *, ScalarType? dtype=None, bool requires_grad=False) -> Tensor", keeps=True)
+def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> Outcome:
+    """A new tensor from JSON data, or from a typed value ``{"dtype", "shape"?, "data" | "base64"}``.
+
+    Data with ``requires_grad`` and no dtype is read in the default dtype, since many clients write 1.0 as 1.
+    """
+    if isinstance(data, dict):
+        if dtype is not None:
+            raise InvalidInput("a typed value has its dtype inside", argument="dtype")
+        if "dtype" not in data and requires_grad:
+            data = {**data, "dtype": workspace.default_dtype.name}
+    elif dtype is not None or requires_grad:
+        data = {"dtype": (dtype or workspace.default_dtype).name, "data": data}
+    made = workspace.literal(data)
+    return Outcome(tensors=(made.requires_grad_(requires_grad),))
+
+
 @verb("detach(Tensor tensor) -> Tensor", keeps=True)
 def detach(workspace: Workspace, tensor: Tensor) -> Outcome:
     """A tensor outside the graph that shares values and version."""

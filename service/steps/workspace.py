@@ -49,6 +49,9 @@ class Workspace(Protocol):
     def lookup(self, name: str) -> Tensor:
         """The tensor of an id. Errors: UnknownReference."""
 
+    def literal(self, value: Any) -> Tensor:
+        """A new tensor from JSON data or a typed value. Errors: InvalidInput, LimitExceeded."""
+
     def bind(self, name: str, tensor: Tensor) -> None:
         """Bind an id, anew where it is bound."""
 

@@ -1,0 +1,83 @@
+"""Batches: many steps in one request and one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from engine.errors import EngineError
+from engine.tensor import Tensor
+from service.api.exchange import Data, answer, data_mode, parts, read_object
+from service.api.rendering import tensor_json, verb_json
+from service.api.schemas import batch as schema
+from service.sessions.rehearsal import rehearse
+from service.sessions.transaction import Transaction
+from service.steps.errors import InvalidInput, LimitExceeded, ServiceError, StepFailed
+from service.steps.outcome import Outcome
+from service.steps.step import Step
+from service.wire.json_codec import render
+
+router = APIRouter(prefix="/v1/sessions/{session_id}/batch", tags=["batch"])
+
+HEAVY_STEPS = 32
+
+
+@router.post("", **schema.RUN)
+async def run_batch(request: Request, session_id: str) -> Response:
+    """Run steps in order: all of them, or none and the index of the one that failed."""
+    body = await read_object(request, schema.RUN_FIELDS)
+    steps = read_steps(body.get("steps"), parts(request).settings.batch_steps)
+    wanted = body.get("return", [])
+    if not isinstance(wanted, list) or not all(isinstance(w, str) for w in wanted):
+        raise InvalidInput("'return' must be a list of references", argument="return")
+    dry = body.get("dry_run", False)
+    if type(dry) is not bool:
+        raise InvalidInput("'dry_run' must be true or false", argument="dry_run")
+    mode = data_mode(request)
+
+    def work(tx: Transaction) -> bytes:
+        return render(rehearse(tx, steps) if dry else carried_out(tx, steps, wanted, mode))
+
+    return answer(await parts(request).sessions.run(session_id, work, batch=True, heavy=len(steps) > HEAVY_STEPS))
+
+
+def read_steps(value: Any, most: int) -> list[Step]:
+    """The steps of a body. Errors: InvalidInput (StepFailed with its index), LimitExceeded."""
+    if not isinstance(value, list) or not value:
+        raise InvalidInput("'steps' must be a list of at least one step", argument="steps")
+    if len(value) > most:
+        raise LimitExceeded("batch_steps", most, len(value), "steps", "a batch")
+    steps = []
+    for i, item in enumerate(value):
+        try:
+            steps.append(Step.from_json(item))
+        except InvalidInput as error:
+            raise StepFailed(i, error) from error
+    return steps
+
+
+def carried_out(tx: Transaction, steps: list[Step], wanted: list[str], mode: Data) -> dict[str, Any]:
+    """All steps' outcomes: what was asked for by reference, the ids by step, and what verbs say."""
+    outcomes: list[Outcome] = []
+    values: dict[str, Any] = {}
+    for i, step in enumerate(steps):
+        try:
+            outcome = tx.step(step)
+        except (EngineError, ServiceError) as error:
+            raise StepFailed(i, error) from error
+        outcomes.append(outcome)
+        if outcome.value is not None:
+            values[str(i)] = verb_json(outcome.value, mode, tx)
+    results = {}
+    for reference in wanted:
+        found = tx.resolve(reference)
+        results[reference] = None if found is None else tensor_json(reference, found, mode, tx)
+    if not wanted and outcomes[-1].tensors and isinstance(outcomes[-1].tensors[0], Tensor):
+        last = outcomes[-1]
+        for name, tensor in zip(last.ids, last.tensors, strict=True):
+            if name is not None:
+                results[name] = tensor_json(name, tensor, mode, tx)
+    return {"results": results, "outputs": [list(o.ids) for o in outcomes], "values": values}
+
+

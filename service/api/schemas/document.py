@@ -1,0 +1,92 @@
+"""How an operation is described in the OpenAPI document: request body, examples, answers and problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Model", "Problem", "described"]
+
+
+class Model(BaseModel):
+    """A described object: no other fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 says it (application/problem+json)."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = Field(description="the page of this kind of problem", examples=["/errors/invalid-argument"])
+    title: str
+    status: int
+    detail: str = Field(description="PyTorch's sentence first where it has one")
+    op: str | None = None
+    argument: str | None = None
+    step: int | None = Field(None, description="which step of a batch failed, from 0")
+    line: int | None = None
+    column: int | None = None
+    limit: str | None = None
+
+
+PROBLEMS = {
+    400: "The body is not JSON, or not well formed.",
+    404: "Nothing is there: an unknown session, tensor, scope or operator in the address.",
+    409: "Not now: the graph was freed, a saved tensor was changed in place, or scopes are left out of order.",
+    413: "The body is larger than the limit.",
+    415: "A content type or encoding that is not taken here.",
+    422: "An argument that cannot be, an unknown id in the body, or more than a limit allows.",
+    429: "Too many sessions, or too many requests wait; see Retry-After.",
+    503: "Overloaded or waited too long; see Retry-After.",
+}
+
+
+def described(
+    *,
+    answer: Any = None,
+    status: int = 200,
+    text: str = "Done.",
+    body: type[BaseModel] | None = None,
+    examples: dict[str, Any] | None = None,
+    query: list[dict[str, Any]] | None = None,
+    problems: tuple[int, ...] = (),
+    media: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Keyword arguments for a route's decorator.
+
+    answer: the model of the success. body: the request's model. examples: name → body; a test sends each. problems: statuses beside 429 and 503.
+    """
+    responses: dict[int | str, Any] = {}
+    good: dict[str, Any] = {"description": text}
+    if answer is not None:
+        good["model"] = answer
+    if media is not None:
+        good["content"] = media
+    responses[status] = good
+    for code in sorted({*problems, 404, 429, 503}):
+        responses[code] = {
+            "description": PROBLEMS[code],
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    extra: dict[str, Any] = {}
+    if body is not None:
+        content: dict[str, Any] = {"schema": body.model_json_schema(ref_template="#/components/schemas/{model}")}
+        content["schema"].pop("$defs", None)
+        if examples:
+            content["examples"] = {name: {"summary": name, "value": value} for name, value in examples.items()}
+        extra["requestBody"] = {"content": {"application/json": content}, "required": any(f.is_required() for f in body.model_fields.values())}
+    if query:
+        extra["parameters"] = query
+    return {"responses": responses, "openapi_extra": extra}
+
+
+def query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """One parameter of the query."""
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+DATA = query("data", "values up to 10,000 elements (auto), in any case (always) or not (never)", {"enum": ["auto", "always", "never"], "default": "auto"})
+LIMIT = query("limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000})
+CURSOR = query("cursor", "where to go on: next_cursor of the page before", {"type": "string"})

@@ -1,0 +1,58 @@
+"""A session's graph as plain data: the engine's graph, and what no_grad scopes left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.graph import graph_of
+from engine.picture import Graph, GraphEdge, GraphNode
+from engine.tensor import Tensor, node_of
+
+if TYPE_CHECKING:
+    from service.sessions.transaction import Transaction
+
+__all__ = ["session_graph"]
+
+
+def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
+    """The graph of the roots (references); without one, of all named tensors that require grad, and what was left unrecorded.
+
+    Errors: UnknownReference for a root that the session does not hold.
+    """
+    bindings = tx.session.bindings()
+    named = {name: b.tensor for name, b in bindings}
+    if roots:
+        chosen: dict[str, Tensor] = {}
+        for text in roots:
+            found = tx.resolve(text)
+            if found is not None:
+                chosen[text] = found
+    else:
+        chosen = {name: t for name, t in named.items() if t.requires_grad}
+    graph = graph_of(chosen, named)
+    ids = {n.id for n in graph.nodes}
+    nodes, edges = list(graph.nodes), list(graph.edges)
+    for name, b in bindings:
+        if b.unrecorded is None or (roots and name not in chosen):
+            continue
+        node_id = f"u{b.number}"
+        nodes.append(
+            GraphNode(
+                id=node_id,
+                kind="unrecorded",
+                name=b.unrecorded.op,
+                op=b.unrecorded.op,
+                tensor=name,
+                shape=tuple(b.tensor.shape),
+                dtype=b.tensor.dtype.name,
+                saved=(),
+                freed=False,
+            )
+        )
+        for k, t in enumerate(b.unrecorded.inputs):
+            edge = node_of(t)
+            source = None if edge is None else f"n{edge.seq}"
+            if source in ids:
+                edges.append(GraphEdge(source=source, target=node_id, input=k))
+    return Graph(nodes=tuple(nodes), edges=tuple(edges))
