@@ -1,15 +1,13 @@
 """The doors: the only ways an operator is called on tensors.
 
-``dispatch`` is the general one: it picks the overload, promotes, runs the kernel, and records. ``unary`` and ``binary`` make the two short
-doors, bound per row at import, for plain tensors (no view) of one floating dtype; for anything else they go to the general door, and a
-test over all rows proves them equal to it. ``dispatch_inplace`` is the general door's twin that ends in ``write``.
+``dispatch`` is the general one: it picks the overload, promotes, runs the kernel, and records. ``dispatch_inplace`` is its twin that
+ends in ``write``. ``doors.py`` makes the two short ones from it.
 
-Rules of this file: tensors and nodes are built in line, by slot; a kernel's own error is explained only after it was raised.
+Rules of this file: a kernel's own error is explained only after it was raised; nothing else in the engine calls a kernel on tensors.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -21,27 +19,14 @@ from engine.grad_mode import grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, sequence
 from engine.op import Op
 from engine.plan import Plan, plan_of
-from engine.promotion import constant, explain, promoted
+from engine.promotion import explain, promoted
 from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
 from engine.write import check_writable, set_history, write
 
-__all__ = ["binary", "bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "signature", "unary"]
+__all__ = ["bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "signature"]
 
-ndarray: Final = np.ndarray
-F32: Final = np.dtype(np.float32)
-F64: Final = np.dtype(np.float64)
-_MISSING: Final = object()
 new = object.__new__
-OPERATORS: Final[dict[Any, Callable[..., Any]]] = {  # on NumPy scalars these take a seventh of a ufunc's time
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.true_divide: operator.truediv,
-    np.negative: operator.neg,
-}
-_CONSTANTS32: Final[dict[Any, Any]] = {}
-_CONSTANTS64: Final[dict[Any, Any]] = {}
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
 
 
@@ -135,7 +120,7 @@ def run(op: Op, bound: list[Any]) -> Any:
         node.dtype = out.dtype
         t._node = node
     elif op.kind == "create":
-        if out.ndim == 0 and type(out) is ndarray and out.base is None:
+        if out.ndim == 0 and type(out) is np.ndarray and out.base is None:
             t._array = out[()]
         if bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
             t.requires_grad_()
@@ -295,192 +280,6 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:
         node.dtype = t._array.dtype
         set_history(t, node)
     return t
-
-
-def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
-    """The short door of a row with one tensor and nothing else."""
-    kernel = op.ufunc or op.kernel
-    on_scalars = OPERATORS.get(kernel, kernel)
-    plan = plan_of(op, 1)
-    attrs = op.defaults
-    saves_input = plan is not None and ("input", 0) in plan.saves
-    saves_result = plan is not None and ("result", 0) in plan.saves
-    if plan is not None and (len(plan.saves) > 1 or any(what.endswith("shape") for what, _ in plan.saves)):
-        return general(overloads)
-
-    def door(input: Any) -> Any:
-        if type(input) is Tensor and input._view is None:
-            x = input._array
-            d = x.dtype
-            if d is F32 or d is F64:
-                out = kernel(x) if type(x) is ndarray else on_scalars(x)
-                t = new(Tensor)
-                t._array = out
-                cell = t._version_cell = [0]
-                t._view = None
-                t._meta = None
-                edge = input._node
-                if edge is None or plan is None or not grad_enabled.get() or record_where:
-                    if edge is not None and plan is not None and record_where and grad_enabled.get():
-                        return dispatch(overloads, (input,), {})
-                    t._node = None
-                    return t
-                node = new(Node)
-                node.plan = plan
-                node.attrs = attrs
-                node.edges = (edge,)
-                if saves_result:
-                    node.saved = (out,)
-                    node.cells = (cell, 0)
-                elif saves_input:
-                    node.saved = (x,)
-                    cell = input._version_cell
-                    node.cells = (cell, cell[0])
-                else:
-                    node.saved = ()
-                    node.cells = ()
-                node.shape = out.shape
-                node.dtype = d
-                node.seq = next(sequence)
-                node.extra = None
-                t._node = node
-                return t
-        return dispatch(overloads, (input,), {})
-
-    return door
-
-
-def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
-    """The short door of a row whose first two parameters are tensors and the rest defaults.
-
-    fallback: what takes the arguments where this door does not (an operator's form answers NotImplemented there).
-    """
-    kernel = op.ufunc or op.kernel
-    on_scalars = OPERATORS.get(kernel, kernel)
-    plans = [None, *(plan_of(op, mask) for mask in (1, 2, 3))]
-    recipes = [_recipe(p) for p in plans]
-    attrs = op.defaults
-    differentiable = any(p is not None for p in plans)
-    shapes = any(r is None for r in recipes) or (differentiable and None in plans[1:])
-    rest = op.defaults[2:]
-    other_is_number = op.parameters[1].kind == "Tensor|Scalar"
-
-    if fallback is None:
-
-        def fallback(a: Any, b: Any) -> Any:
-            return dispatch(overloads, (a, b), {})
-
-    if shapes or any(v is not None for v in rest) and op.schema.name not in ("add", "sub"):
-        return fallback
-
-    take_alpha = bool(rest) and op.ufunc is None
-    arity = op.defaults[2:]
-
-    def door(a: Any, b: Any) -> Any:
-        if type(a) is Tensor and a._view is None:
-            x = a._array
-            d = x.dtype
-            if d is F32 or d is F64:
-                kind = type(b)
-                if kind is Tensor:
-                    if b._view is not None:
-                        return fallback(a, b)
-                    y = b._array
-                    if y.dtype is not d:
-                        return fallback(a, b)
-                    edge_b = b._node
-                    cell_b = b._version_cell
-                elif (kind is float or kind is int) and other_is_number:
-                    constants = _CONSTANTS32 if d is F32 else _CONSTANTS64
-                    y = constants.get(b)
-                    if y is None or not b:
-                        y = _constant(b, d, constants)
-                    if type(x) is not ndarray:
-                        y = y[()]
-                    edge_b = cell_b = None
-                else:
-                    return fallback(a, b)
-                try:
-                    if type(x) is ndarray or type(y) is ndarray:
-                        out = kernel(x, y, *arity) if take_alpha else kernel(x, y)
-                    else:
-                        out = kernel(x, y, *arity) if take_alpha else on_scalars(x, y)
-                except ValueError:
-                    return fallback(a, b)
-                edge_a = a._node
-                t = new(Tensor)
-                t._array = out
-                t._view = None
-                t._meta = None
-                cell = t._version_cell = [0]
-                if (edge_a is None and edge_b is None) or not differentiable or not grad_enabled.get():
-                    t._node = None
-                    return t
-                if record_where:
-                    return fallback(a, b)
-                mask = (edge_a is not None) | (edge_b is not None) << 1
-                node = new(Node)
-                node.plan = plans[mask]
-                node.attrs = attrs
-                node.edges = (edge_a, edge_b)
-                recipe = recipes[mask]
-                if recipe == 0:
-                    node.saved = ()
-                    node.cells = ()
-                elif recipe == 2:
-                    node.saved = (y,)
-                    node.cells = () if cell_b is None else (cell_b, cell_b[0])
-                elif recipe == 1:
-                    node.saved = (x,)
-                    cell = a._version_cell
-                    node.cells = (cell, cell[0])
-                elif recipe == 4:
-                    node.saved = (out,)
-                    node.cells = (cell, 0)
-                else:
-                    saved = []
-                    cells: list[Any] = []
-                    for what in recipe:
-                        saved.append(x if what == 1 else y if what == 2 else out)
-                        c = a._version_cell if what == 1 else cell_b if what == 2 else cell
-                        if c is not None:
-                            cells += (c, c[0])
-                    node.saved = tuple(saved)
-                    node.cells = tuple(cells)
-                node.shape = out.shape
-                node.dtype = d
-                node.seq = next(sequence)
-                node.extra = None
-                t._node = node
-                return t
-        return fallback(a, b)
-
-    return door
-
-
-def _constant(value: Any, d: np.dtype[Any], constants: dict[Any, Any]) -> Any:
-    """A number as a 0-d array; zero is not kept, since 0.0 and -0.0 are one key."""
-    found = constant(value, d)
-    if value:
-        if len(constants) > 4096:
-            constants.clear()
-        constants[value] = found
-    return found
-
-
-def _recipe(plan: Plan | None) -> Any:
-    """What a binary node saves: 0 nothing, 1 the first, 2 the second, 4 the result, a tuple of these; None: something else."""
-    if plan is None or not plan.saves:
-        return 0
-    found = []
-    for what, i in plan.saves:
-        if what == "input" and i < 2:
-            found.append(1 + i)
-        elif what == "result":
-            found.append(4)
-        else:
-            return None
-    return found[0] if len(found) == 1 else tuple(found)
 
 
 def general(overloads: Sequence[Op]) -> Callable[..., Any]:

@@ -9,7 +9,8 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from engine.apply import binary, dispatch, dispatch_inplace, unary
+from engine.apply import dispatch, dispatch_inplace
+from engine.doors import binary, unary
 from engine.errors import ArgumentError
 from engine.op import OPS, Op
 from engine.tensor import Tensor

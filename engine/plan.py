@@ -1,8 +1,8 @@
 """Plans: for a row and the set of its inputs that require grad, what a node saves and the one function that runs its rules.
 
 A rule names what it needs. From the names a plan derives which raw values a node keeps (only those that the gradients asked for need)
-and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. It is the only
-place in the engine that compiles text, and the text holds nothing but positions.
+and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. ``compiled`` here is the
+only place in the engine that compiles text; ``doors.py`` uses it too. The text holds nothing but positions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.op import Op
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "compiled", "plan_of"]
 
 
 class Plan:
@@ -84,8 +84,14 @@ def _build(op: Op, mask: int) -> Plan | None:
         results[names[i]] if names[i] in asked and names[i] in results else "None" for i in op.tensors
     )
     text = "\n".join(["def backward(g, s, a):", *lines, f"    return ({answer},)"])
-    exec(compile(text, f"<backward of {op.id}>", "exec"), scope)  # noqa: S102 - positions only; see the module's docstring
-    return Plan(op, mask, op.grad_fn, tuple(saves), scope["backward"], wants_all)
+    backward = compiled(text, scope, f"<backward of {op.id}>", "backward")
+    return Plan(op, mask, op.grad_fn, tuple(saves), backward, wants_all)
+
+
+def compiled(text: str, scope: dict[str, Any], filename: str, name: str) -> Any:
+    """The function that a text of our own making defines. The text holds nothing that came from outside the engine."""
+    exec(compile(text, filename, "exec"), scope)  # noqa: S102 - see the module's docstring
+    return scope[name]
 
 
 def _source(op: Op, names: list[str], wanted: str, saves: list[tuple[str, int]]) -> str:
