@@ -1,0 +1,79 @@
+# Every chore, one target each. `make serve` and `make test` need nothing but Python 3.11+ (with venv) and make: they make
+# their own environment from requirements.lock first. Works with GNU make 3.81, which macOS has.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+VENV ?= .venv
+TORCH := torch==2.13.0
+UV := uv==0.13.9
+
+RUN := $(VENV)/bin/python
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(RUN) -m pip --quiet --no-input
+ENVIRONMENT := $(VENV)/.installed
+
+# The first Python that runs, is new enough and can make an environment. A name on the PATH proves nothing (version managers
+# leave shims), so each is run. PYTHON=... is tried first, and alone.
+PYTHON ?=
+CANDIDATES = $(or $(PYTHON),python3.13 python3.12 python3.11 python3.14 python3)
+NEW_ENOUGH = import sys; sys.version_info < (3, 11) and sys.exit(1)
+WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
+first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check stubs lock bench conformance clean environment
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
+
+serve: $(ENVIRONMENT)  ## run the service on 127.0.0.1:8000 (HOST=, PORT=, ARGS= for more flags of `gradwire serve`)
+	@exec $(VENV)/bin/gradwire serve --host $(HOST) --port $(PORT) $(ARGS)
+
+test: $(ENVIRONMENT)  ## run all tests (ARGS= for flags of pytest)
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(ENVIRONMENT)  ## ruff (rules and format), mypy strict, import contracts, house rules
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(RUN) -m pytest -q tests/house
+
+stubs: $(ENVIRONMENT)  ## write the type stubs that come from the operator table
+	$(RUN) -m engine.stubs
+
+bench: $(ENVIRONMENT)  ## time operators, walks and requests (ARGS= for its flags)
+	@$(RUN) -m tests.benchmarks $(ARGS)
+
+conformance: $(VENV)/.torch  ## compare with the real PyTorch (installs it, a few GB where only CUDA builds are to be had)
+	@$(RUN) -m pytest tests/conformance $(ARGS)
+
+lock: $(ENVIRONMENT)  ## resolve requirements.lock again, newest versions (LOCKED= with flags of `uv pip compile`)
+	$(PIP) install $(UV)
+	$(RUN) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-header --no-emit-index-url --upgrade --quiet --output-file requirements.lock $(LOCKED)
+
+clean:  ## remove the environment, caches and what was built
+	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find engine service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment: $(ENVIRONMENT)
+
+# The lock is installed into an empty environment, so that nothing lives on which it no longer names.
+$(VENV)/.locked: requirements.lock
+	$(eval FOUND := $(call first,$(WITH_VENV)))
+	$(if $(FOUND),,$(eval OLD := $(call first,$(NEW_ENOUGH))))
+	$(if $(FOUND),,$(if $(OLD),$(error Gradwire needs the venv module, which $(OLD) lacks (on Debian: apt-get install python3-venv)),\
+	  $(error Gradwire needs Python 3.11 or newer; none of these is: $(CANDIDATES))))
+	@echo "Gradwire: making $(VENV) with $(FOUND) from requirements.lock (once, about a minute)"
+	@"$(FOUND)" -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(ENVIRONMENT): $(VENV)/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.torch: $(ENVIRONMENT)
+	$(PIP) install $(TORCH)
+	@touch $@
