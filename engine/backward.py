@@ -208,7 +208,7 @@ class _Walk:
                 if answer is not None:
                     slots = [self._private(a) for a in answer]
                     upstream = tuple(slots) if plan.wants_all else slots[0]
-        arguments = self._tensors(node, saved) if self.create else saved
+        arguments = self._tensors(node, saved) if self.create and plan.saves else saved
         try:
             produced = plan.backward(upstream, arguments, node.attrs)
         except AutogradError as error:

@@ -18,12 +18,33 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.tensor import Tensor
 
-__all__ = ["AccumulateGrad", "Edge", "Meta", "Node", "Port", "Value"]
+__all__ = ["AccumulateGrad", "Edge", "Handle", "Meta", "Node", "Port", "Value", "extra_of"]
 
 Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 """A raw value: an array, or a NumPy scalar for what has no dims."""
 
 sequence = itertools.count(1)
+handles = itertools.count(1)
+
+
+class Handle:
+    """What registering a hook answers: ``remove`` takes the hook away. Usable as a context manager."""
+
+    __slots__ = ("_hooks", "_key")
+
+    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+        self._hooks = hooks
+        self._key = next(handles)
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
 
 
 class Meta:
@@ -83,8 +104,23 @@ class Node:
         """The producers of the inputs, each with the number of its output. Source: torch.autograd.graph.Node.next_functions."""
         return tuple((e.node, e.number) if type(e) is Port else (e, 0) for e in self.edges)  # type: ignore[misc]
 
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(grad_inputs, grad_outputs)`` after the node ran; what it answers replaces the gradients of the inputs."""
+        return Handle(extra_of(self).node_hooks, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(grad_outputs)`` before the node runs; what it answers replaces them."""
+        return Handle(extra_of(self).node_pre_hooks, hook)
+
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
+
+
+def extra_of(node: Node) -> Extra:
+    """The node's extra, made where it has none yet."""
+    if node.extra is None:
+        node.extra = Extra()
+    return node.extra
 
 
 class Extra:
@@ -135,7 +171,20 @@ class AccumulateGrad:
     saved: tuple[()] = ()
 
     def name(self) -> str:
+        """PyTorch's name of the node."""
         return "torch::autograd::AccumulateGrad"
+
+    @property
+    def variable(self) -> Tensor:
+        """The leaf; made anew over the same values and gradient where nobody holds it any more."""
+        held = None if self.tensor is None else self.tensor()
+        if held is not None:
+            return held  # type: ignore[no-any-return]
+        from engine.tensor import wrap
+
+        t = wrap(self.array)
+        t._node, t._version_cell, t._meta = self, self.cell, self.meta
+        return t
 
     @property
     def freed(self) -> bool:

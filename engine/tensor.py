@@ -16,7 +16,7 @@ import numpy as np
 from engine import dtypes, printing, schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
 from engine.methods import TensorMethods
-from engine.node import AccumulateGrad, Extra, Meta, Node, Port, Value
+from engine.node import AccumulateGrad, Handle, Meta, Node, Port, Value, extra_of
 from engine.transaction import current
 
 if TYPE_CHECKING:
@@ -425,27 +425,14 @@ class Tensor(TensorMethods):
             extra_of(owner).tensor_hooks[number] = meta  # type: ignore[arg-type]
         return Handle(meta.hooks, hook)
 
-
-class Handle:
-    """What ``register_hook`` answers: ``remove`` takes the hook away. Usable as a context manager."""
-
-    __slots__ = ("_hooks", "_key")
-    _count = 0
-
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
-        Handle._count += 1
-        self._hooks = hooks
-        self._key = Handle._count
-        hooks[self._key] = hook
-
-    def remove(self) -> None:
-        self._hooks.pop(self._key, None)
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
+        """Call ``hook(tensor)`` each time a gradient was added to this leaf's ``.grad``."""
+        if type(node_of(self)) is not AccumulateGrad:
+            raise AutogradError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        meta = meta_of(self)
+        if meta.post_hooks is None:
+            meta.post_hooks = {}
+        return Handle(meta.post_hooks, hook)
 
 
 schema.tensor_type.append(Tensor)
@@ -497,12 +484,6 @@ def leaf_node(t: Tensor) -> AccumulateGrad:
     node = AccumulateGrad(t._array, t._version_cell, meta_of(t))
     node.tensor = weakref.ref(t)
     return node
-
-
-def extra_of(node: Node) -> Extra:
-    if node.extra is None:
-        node.extra = Extra()
-    return node.extra
 
 
 def set_attribute(owner: object, name: str, value: object) -> None:

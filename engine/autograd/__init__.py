@@ -1,9 +1,25 @@
-"""As ``torch.autograd``: backward, grad and the grad modes."""
+"""As ``torch.autograd``: backward, grad, the grad modes, custom functions, anomaly detection."""
 
 from __future__ import annotations
 
+from engine.autograd import function
+from engine.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from engine.autograd.function import Function
 from engine.backward import backward, grad
 from engine.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from engine.tensor import Tensor as Variable
 
-__all__ = ["Variable", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "function",
+    "grad",
+    "inference_mode",
+    "is_anomaly_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

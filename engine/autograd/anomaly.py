@@ -1,0 +1,47 @@
+"""Anomaly detection: each node remembers the line that recorded it; a NaN in backward, or an error there, names it.
+
+Source: torch.autograd.detect_anomaly, torch.autograd.set_detect_anomaly.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from engine.apply import record_where
+
+__all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
+
+
+def _line() -> str:
+    """The innermost line outside the engine."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "engine":
+        frame = frame.f_back
+    return "an unknown line" if frame is None else f'File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether nodes remember their lines now."""
+    return bool(record_where)
+
+
+class set_detect_anomaly:  # noqa: N801 - PyTorch's name
+    """Turn anomaly detection on or off at once; as a context manager, put it back on exit."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self._before = list(record_where)
+        record_where[:] = [_line] if mode else []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        record_where[:] = self._before
+
+
+class detect_anomaly(set_detect_anomaly):  # noqa: N801 - PyTorch's name
+    """``with detect_anomaly():`` errors in backward name the forward line."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        super().__init__(True, check_nan)

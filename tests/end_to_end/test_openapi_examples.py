@@ -1,0 +1,75 @@
+"""Every example of the OpenAPI document is sent to a live server; status and body must be what the document says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+PRELUDE = [
+    {"op": "ones", "args": [[2, 2]], "kwargs": {"requires_grad": True}, "id": "x"},
+    {"op": "add", "args": ["x", 2], "id": "y"},
+    {"op": "mul", "args": ["y", "y"], "id": "z0"},
+    {"op": "mean", "args": ["z0"], "id": "out"},
+]
+BEFORE: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("delete", "/v1/sessions/{session_id}/scopes/{scope_id}"): [{"op": "enter", "args": ["no_grad"]}],
+    ("get", "/v1/sessions/{session_id}/tensors/{tensor_id}/grad"): [{"op": "backward", "args": ["out"]}],
+}
+PLACES = {"tensor_id": "x", "scope_id": "s1", "op": "add"}
+OWN_PLACES = {"/v1/sessions/{session_id}/tensors/{tensor_id}/backward": {"tensor_id": "out"}}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            examples = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+            for name, example in examples.items():
+                yield method, path, operation, name, example["value"]
+            if not examples:
+                yield method, path, operation, "no body", None
+
+
+def test_every_example(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+    sent = 0
+    for method, path, operation, name, body in operations(document):
+        where = f"{method.upper()} {path} — {name}"
+        session = http.post("/v1/sessions").json()["session_id"]
+        steps = [*PRELUDE, *BEFORE.get((method, path), [])]
+        assert http.post(f"/v1/sessions/{session}/batch", json={"steps": steps}).status_code == 200
+        slug = next(iter(document.get("x-problems", ["not-found"])))
+        places = {**PLACES, "session_id": session, "slug": slug, **OWN_PLACES.get(path, {})}
+        answer = http.request(method, path.format(**places), json=body) if body is not None else http.request(method, path.format(**places))
+        sent += 1
+        declared = operation["responses"]
+        good = next(code for code in declared if code.startswith("2"))
+        assert str(answer.status_code) == good, f"{where}: {answer.status_code}, said {good}: {answer.text[:300]}"
+        if answer.content and answer.headers["content-type"] == "application/json":
+            schema = declared[good].get("content", {}).get("application/json", {}).get("schema")
+            assert schema is not None, f"{where}: no schema for the answer"
+            jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+    assert sent > 30
+
+
+def test_every_operation_is_described(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method.upper()} {path}"
+            assert operation.get("summary"), where
+            assert operation.get("description"), where
+            if path.startswith("/v1/"):
+                assert any(code in operation["responses"] for code in ("404", "422")), where
+            if method in ("post", "patch", "put") and "requestBody" in operation:
+                assert operation["requestBody"]["content"]["application/json"].get("examples"), where
+
+
+def test_a_broken_example_would_be_caught(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+    schema = document["paths"]["/v1/sessions"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"session_id": 3}, {**schema, "components": document["components"]})
