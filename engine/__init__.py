@@ -15,36 +15,46 @@ from __future__ import annotations
 import sys
 import warnings
 
-from engine import autograd, dtypes, errors, fft, linalg, nn, special
+from engine import autograd as autograd
+from engine import dtypes
+from engine import errors as errors
+from engine import fft as fft
+from engine import linalg as linalg
+from engine import nn as nn
 from engine import ops as _ops
+from engine import special as special
 from engine.bind import install
-from engine.dtypes import (
-    complex64,
-    complex128,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
-    set_default_dtype,
-    uint8,
-)
+from engine.dtypes import complex64 as complex64
+from engine.dtypes import complex128 as complex128
 from engine.dtypes import dtype as dtype
-from engine.generator import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from engine.grad_mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from engine.printing import set_printoptions
-from engine.tensor import Size, Tensor
+from engine.dtypes import float16 as float16
+from engine.dtypes import float32 as float32
+from engine.dtypes import float64 as float64
+from engine.dtypes import get_default_dtype as get_default_dtype
+from engine.dtypes import int8 as int8
+from engine.dtypes import int16 as int16
+from engine.dtypes import int32 as int32
+from engine.dtypes import int64 as int64
+from engine.dtypes import promote_types as promote_types
+from engine.dtypes import set_default_dtype as set_default_dtype
+from engine.dtypes import uint8 as uint8
+from engine.generator import Generator as Generator
+from engine.generator import get_rng_state as get_rng_state
+from engine.generator import initial_seed as initial_seed
+from engine.generator import manual_seed as manual_seed
+from engine.generator import seed as seed
+from engine.generator import set_rng_state as set_rng_state
+from engine.grad_mode import enable_grad as enable_grad
+from engine.grad_mode import inference_mode as inference_mode
+from engine.grad_mode import is_grad_enabled as is_grad_enabled
+from engine.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
+from engine.grad_mode import no_grad as no_grad
+from engine.grad_mode import set_grad_enabled as set_grad_enabled
+from engine.printing import set_printoptions as set_printoptions
+from engine.tensor import Size as Size
+from engine.tensor import Tensor as Tensor
+
+assert _ops
 
 # NumPy warns where PyTorch is silent (a division by zero, say). The filter touches warnings raised in the engine only.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"engine(\.|$)")

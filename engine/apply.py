@@ -9,7 +9,7 @@ Rules of this file: a kernel's own error is explained only after it was raised; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
     got = ", ".join([*(schema.kind_name(a) for a in args), *(f"{k}={schema.kind_name(v)}" for k, v in kwargs.items())])
     expected = "".join(f"\n * {signature(op)}" for op in overloads)
     raise ArgumentError(
-        f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:{expected}", first.argument
+        f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:{expected}",
+        first.argument,
     )
 
 
@@ -71,7 +72,7 @@ def dispatch(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, 
     return run(op, bound)
 
 
-def run(op: Op, bound: list[Any]) -> Any:
+def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912 - one call, step by step
     """Run one row on bound arguments: a tensor, or a tuple of them."""
     if op.kind == "composite":
         return op.kernel(*bound)
@@ -100,7 +101,15 @@ def run(op: Op, bound: list[Any]) -> Any:
         out = op.kernel(*raws)
     except EngineError:
         raise
-    except (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, OverflowError, np.exceptions.DTypePromotionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        ArithmeticError,
+        MemoryError,
+        OverflowError,
+        np.exceptions.DTypePromotionError,
+    ) as error:
         raise explain(op, bound, error) from error
     recording = mask and grad_enabled.get()
     plan = plan_of(op, mask) if recording else None
@@ -109,7 +118,7 @@ def run(op: Op, bound: list[Any]) -> Any:
         if view:
             _mark_views(op, bound, tensors)
         if plan is not None:
-            _record_several(op, plan, mask, bound, raws, tensors, nodes)
+            _record_several(op, plan, bound, raws, tensors, nodes)
         return _several(op, tensors)
     t = _plain(out)
     if view:
@@ -176,7 +185,9 @@ def _mark_views(op: Op, bound: list[Any], tensors: list[Tensor]) -> None:
         _mark_view(op, bound, t, k, len(tensors))
 
 
-def build_node(op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: list[Any], results: tuple[Tensor, ...]) -> Node:
+def build_node(
+    op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: list[Any], results: tuple[Tensor, ...]
+) -> Node:
     """A node for a call that was made: what its plan saves, with the versions that count."""
     saved: list[Any] = []
     cells: list[Any] = []
@@ -196,7 +207,13 @@ def build_node(op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: lis
             cells += (t._version_cell, t._version_cell[0])
         elif what == "shape":
             v = bound[i]
-            saved.append([None if t is None else t._array.shape for t in v] if type(v) is list else () if v is None else np.shape(raws[i]))
+            saved.append(
+                [None if t is None else t._array.shape for t in v]
+                if type(v) is list
+                else ()
+                if v is None
+                else np.shape(raws[i])
+            )
         else:
             saved.append(results[i]._array.shape)
     node = new(Node)
@@ -213,7 +230,9 @@ def build_node(op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: lis
     return node
 
 
-def _record_several(op: Op, plan: Plan, mask: int, bound: list[Any], raws: list[Any], tensors: list[Tensor], nodes: list[Any]) -> None:
+def _record_several(
+    op: Op, plan: Plan, bound: list[Any], raws: list[Any], tensors: list[Tensor], nodes: list[Any]
+) -> None:
     node = build_node(op, plan, bound, raws, nodes, tuple(tensors))
     if node.extra is None:
         node.extra = Extra()
@@ -289,5 +308,3 @@ def general(overloads: Sequence[Op]) -> Callable[..., Any]:
         return dispatch(overloads, args, kwargs)
 
     return door
-
-

@@ -124,7 +124,7 @@ class _Walk:
             self.nodes[seq] = edge  # type: ignore[assignment]
             heappush(self.heap, -seq)
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: PLR0912, PLR0915 - the hot loop: a call less is a tenth of a node
         heap, nodes, grads, leaves = self.heap, self.nodes, self.grads, self.leaves
         needed = self.needed
         plain = not (self.create or self.trace or needed is not None or self.capture)
@@ -161,7 +161,7 @@ class _Walk:
                     if edge is None or p is None:
                         continue
                     if p.shape != edge.shape or p.dtype is not edge.dtype:
-                        p = _fit(p, edge.shape, edge.dtype)
+                        p = _fit(p, edge.shape, edge.dtype)  # noqa: PLW2901 - the gradient as the edge wants it
                     if type(edge) is AccumulateGrad:
                         seq = edge.seq
                         if seq in leaves:
@@ -183,7 +183,7 @@ class _Walk:
                     break
                 node = following
 
-    def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:
+    def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:  # noqa: PLR0912 - all that few nodes need
         """The long way: hooks, captured gradients, traces, tensors, several outputs, or a part of the graph only."""
         extra = node.extra
         several = extra is not None and extra.outputs is not None
@@ -277,25 +277,24 @@ class _Walk:
         """Saved raw values as tensors with their history: what ``create_graph`` differentiates."""
         plan = node.plan
         out: list[Any] = []
-        cells = node.cells
         for (what, i), value in zip(plan.saves, saved, strict=True):
             if what == "input":
                 if type(value) is list:
                     start = _edge_index(node, plan, i)
-                    out.append([None if v is None else _rebuilt(v, node.edges[start + k], cells) for k, v in enumerate(value)])
+                    out.append([None if v is None else _rebuilt(v, node.edges[start + k]) for k, v in enumerate(value)])
                     continue
                 edge = node.edges[_edge_index(node, plan, i)] if value is not None else None
                 if edge is not None and type(plan) is CopySlices and i == plan.op.tensors[0]:
-                    edge = replay_node(edge, edge.shape, node.attrs[0], value)
-                out.append(None if value is None else _rebuilt(value, edge, cells))
+                    edge = replay_node(edge, node.attrs[0], value)
+                out.append(None if value is None else _rebuilt(value, edge))
             elif what == "result":
                 if type(plan) is CopySlices:
-                    out.append(_rebuilt(value, replay_node(node, node.shape, node.attrs[0], value), cells))
+                    out.append(_rebuilt(value, replay_node(node, node.attrs[0], value)))
                 elif node.extra is not None and node.extra.outputs is not None:
                     port = Port(node, i, *node.extra.outputs[i])
-                    out.append(_rebuilt(value, port if value.dtype.kind in "fc" else None, cells))
+                    out.append(_rebuilt(value, port if value.dtype.kind in "fc" else None))
                 else:
-                    out.append(_rebuilt(value, node, cells))
+                    out.append(_rebuilt(value, node))
             else:
                 out.append(value)
         return tuple(out)
@@ -313,7 +312,7 @@ def _edge_index(node: Node, plan: Plan, position: int) -> int:
     raise LookupError(position)
 
 
-def _rebuilt(value: Any, edge: Edge | None, cells: tuple[Any, ...]) -> Tensor:
+def _rebuilt(value: Any, edge: Edge | None) -> Tensor:
     t = new(Tensor)
     t._array = value
     t._node = edge
@@ -338,7 +337,11 @@ _KIND = {"float32": "torch.FloatTensor", "float64": "torch.DoubleTensor", "float
 
 
 def _version_error(node: Node, i: int) -> VersionError:
-    arrays = [(what, k, v) for (what, k), v in zip(node.plan.saves, node.saved or (), strict=True) if what in ("input", "result")]
+    arrays = [
+        (what, k, v)
+        for (what, k), v in zip(node.plan.saves, node.saved or (), strict=True)
+        if what in ("input", "result")
+    ]
     flat = [(what, k, v) for what, k, vs in arrays for v in (vs if type(vs) is list else [vs])]
     having = [a for a in flat if isinstance(a[2], (np.ndarray, np.generic))]
     cell, expected = node.cells[i], node.cells[i + 1]
@@ -350,7 +353,9 @@ def _version_error(node: Node, i: int) -> VersionError:
         edge = node.edges[_edge_index(node, node.plan, k)]
         inner = edge.node if type(edge) is Port else edge
         number = edge.number if type(edge) is Port else 0
-        origin = "" if inner is None or type(inner) is AccumulateGrad else f", which is output {number} of {inner.name()},"
+        origin = (
+            "" if inner is None or type(inner) is AccumulateGrad else f", which is output {number} of {inner.name()},"
+        )
     return VersionError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{kind} {list(value.shape)}]{origin} is at version {cell[0]}; expected version {expected} instead. "
@@ -432,7 +437,9 @@ def _roots(tensors: tuple[Tensor, ...], gradients: tuple[Any, ...], create: bool
             )
         if node is None:
             raise AutogradError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-        fitted = _fit_tensor(g, t._array.shape, t._array.dtype) if create else _fit(g._array, t._array.shape, t._array.dtype)
+        fitted = (
+            _fit_tensor(g, t._array.shape, t._array.dtype) if create else _fit(g._array, t._array.shape, t._array.dtype)
+        )
         roots.append((node, fitted))
     return roots
 
@@ -556,7 +563,9 @@ def grad(
     (tensor(6.),)
     """
     if materialize_grads and allow_unused is False:
-        raise InvalidPair("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise InvalidPair(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     if allow_unused is None:
         allow_unused = materialize_grads
     many, wanted = _sequence(outputs, "outputs"), _sequence(inputs, "inputs")

@@ -51,7 +51,12 @@ UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwis
 
 
 def _takes_two(op: Op) -> bool:
-    return len(op.parameters) >= 2 and all(p.is_tensor for p in op.parameters[:2]) and len(op.tensors) == 2 and op.kind == "pointwise"
+    return (
+        len(op.parameters) >= 2
+        and all(p.is_tensor for p in op.parameters[:2])
+        and len(op.tensors) == 2
+        and op.kind == "pointwise"
+    )
 
 
 def function_of(name: str) -> Callable[..., Any]:
@@ -107,8 +112,6 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
     return fallback
 
 
-
-
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
     overloads = OPS[name]
 
@@ -148,7 +151,9 @@ def _operators() -> None:
     for symbol, name in BINARY.items():
         if name in OPS:
             setattr(Tensor, f"__{symbol}__", _operator(name))
-            if symbol not in ("eq", "ne", "lt", "le", "gt", "ge", "matmul") and any("inplace" in op.forms for op in OPS[name]):
+            if symbol not in ("eq", "ne", "lt", "le", "gt", "ge", "matmul") and any(
+                "inplace" in op.forms for op in OPS[name]
+            ):
                 setattr(Tensor, f"__i{symbol}__", _augmented(name))
     for symbol, name in REFLECTED.items():
         if name in OPS:

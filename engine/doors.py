@@ -181,12 +181,16 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
     plan = plan_of(op, 1)
     if plan is not None and any(what.endswith("shape") for what, _ in plan.saves):
         return general(overloads)
-    text = UNARY.format(recorded="enabled()" if plan is not None else "False", saves1=_saves(plan, " " * 12, number=False))
+    text = UNARY.format(
+        recorded="enabled()" if plan is not None else "False", saves1=_saves(plan, " " * 12, number=False)
+    )
     scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan])
     return compiled(text, scope, f"<door of {op.id}>", "door")  # type: ignore[no-any-return]
 
 
-def binary(op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
+def binary(
+    op: Op, overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None = None
+) -> Callable[[Any, Any], Any]:
     """The short door of a row whose first two parameters are tensors; the rest keep their defaults.
 
     fallback: what takes the arguments where this door does not (an operator's form answers NotImplemented there).

@@ -6,7 +6,7 @@ NumPy's own promotion is never asked: it widens int64 with float32 to float64 wh
 from __future__ import annotations
 
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
@@ -153,7 +153,7 @@ def to_real(d: dtype) -> dtype:
     return _REAL_OF.get(d, d)
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_types(a: dtype, b: dtype) -> dtype:
     """The smallest dtype that holds both by PyTorch's lattice. Source: torch.promote_types.
 
@@ -171,9 +171,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return high
 
 
-def promote(
-    dims: tuple[dtype, ...], zeros: tuple[dtype, ...] = (), numbers: tuple[dtype, ...] = ()
-) -> dtype:
+def promote(dims: tuple[dtype, ...], zeros: tuple[dtype, ...] = (), numbers: tuple[dtype, ...] = ()) -> dtype:
     """The result dtype of tensors with dims, tensors without (0-d) and bare Python numbers.
 
     A lower group raises the result only by its category (bool < integer < floating < complex).

@@ -27,7 +27,7 @@ class Generator:
 
     __slots__ = ("__weakref__", "_bits", "_seed")
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu") -> None:  # noqa: ARG002 - PyTorch's signature
         self._seed = secrets.randbits(63)
         self._bits = np.random.Generator(np.random.Philox(self._seed))
 

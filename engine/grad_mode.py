@@ -84,7 +84,7 @@ class _BareMode(_Mode):
         self.__init__()  # type: ignore[misc]
         return self(f)
 
-    def __init__(self, f: None = None) -> None:
+    def __init__(self, f: None = None) -> None:  # noqa: ARG002 - __new__ takes it
         super().__init__()
 
 

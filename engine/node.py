@@ -8,7 +8,7 @@ dies by reference counting. ``seq`` grows with time: an input's producer has alw
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Handle:
     def remove(self) -> None:
         self._hooks.pop(self._key, None)
 
-    def __enter__(self) -> Handle:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -87,7 +87,9 @@ class Op:
         self.parameters = self.schema.parameters
         self.tensors = tuple(i for i, p in enumerate(self.parameters) if p.is_tensor or p.is_tensor_list)
         self.lists = any(p.is_tensor_list for p in self.parameters)
-        self.defaults = tuple(None if p.is_tensor or p.default is schemas.MISSING else p.default for p in self.parameters)
+        self.defaults = tuple(
+            None if p.is_tensor or p.default is schemas.MISSING else p.default for p in self.parameters
+        )
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ class Op:
 
     @property
     def id(self) -> str:
-        """torch's name with the overload: ``mul.Tensor``."""
+        """Torch's name with the overload: ``mul.Tensor``."""
         s = self.schema
         return f"{s.name}.{s.overload}" if s.overload else s.name
 
@@ -197,7 +199,9 @@ def _check(row: Op) -> None:
     names = [p.name for p in row.parameters]
     known = set(names) | {f"{n}_shape" for n in names} | {"result", "result0", "result1", "result2", "result_shape"}
     if tuple(inspect.signature(row.kernel).parameters) != tuple(names):
-        raise ValueError(f"{row.id}: the kernel's parameters {tuple(inspect.signature(row.kernel).parameters)} are not the schema's {names}")
+        raise ValueError(
+            f"{row.id}: the kernel's parameters {tuple(inspect.signature(row.kernel).parameters)} are not the schema's {names}"
+        )
     for key, rule in (row.vjp or {}).items():
         for argument in key.split(", "):
             if argument not in names:

@@ -1,8 +1,8 @@
 """Plans: for a row and the set of its inputs that require grad, what a node saves and the one function that runs its rules.
 
 A rule names what it needs. From the names a plan derives which raw values a node keeps (only those that the gradients asked for need)
-and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. ``compiled`` here is the
-only place in the engine that compiles text; ``doors.py`` uses it too. The text holds nothing but positions.
+and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. ``compiled`` is the only
+place in the engine that compiles text; ``doors.py`` uses it too. The text holds nothing but positions.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def _build(op: Op, mask: int) -> Plan | None:
             results[target] = f"r{r}" if len(targets) == 1 else f"r{r}[{t}]"
     if not results:
         return None
-    answer = ", ".join(
-        results[names[i]] if names[i] in asked and names[i] in results else "None" for i in op.tensors
-    )
+    answer = ", ".join(results[names[i]] if names[i] in asked and names[i] in results else "None" for i in op.tensors)
     text = "\n".join(["def backward(g, s, a):", *lines, f"    return ({answer},)"])
     backward = compiled(text, scope, f"<backward of {op.id}>", "backward")
     return Plan(op, mask, op.grad_fn, tuple(saves), backward, wants_all)

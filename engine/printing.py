@@ -185,7 +185,9 @@ def _values(array: Array | np.generic, indent: int, how: Options) -> str:
 def _edges(array: Array, edgeitems: int) -> tuple[Array, list[bool]]:
     """The elements a summary shows, as a small array, and which dims lost their middle. Reads nothing else."""
     cut = [n > 2 * edgeitems for n in array.shape]
-    kept = [[*range(edgeitems), *range(n - edgeitems, n)] if c else range(n) for n, c in zip(array.shape, cut, strict=True)]
+    kept = [
+        [*range(edgeitems), *range(n - edgeitems, n)] if c else range(n) for n, c in zip(array.shape, cut, strict=True)
+    ]
     return array[np.ix_(*kept)], cut
 
 
@@ -247,7 +249,9 @@ def _nested(texts: list[str], shape: Sequence[int], cut: Sequence[bool], width: 
         newlines = "\n"
     else:
         step = len(texts) // shape[0]
-        lines = [_nested(texts[i : i + step], shape[1:], cut[1:], width, indent + 1, how) for i in range(0, len(texts), step)]
+        lines = [
+            _nested(texts[i : i + step], shape[1:], cut[1:], width, indent + 1, how) for i in range(0, len(texts), step)
+        ]
         if cut[0]:
             lines.insert(edge, "...")
         newlines = "\n" * (len(shape) - 1)

@@ -109,7 +109,9 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
     bound: arguments in the row's order; tensors as tensors, raw values or Specs. cost defaults to the elements read and written.
     """
     specs = [_spec(v) if i in op.tensors else v for i, v in enumerate(bound)]
-    given = [s for i in op.tensors for s in (specs[i] if type(specs[i]) is list else (specs[i],)) if isinstance(s, Spec)]
+    given = [
+        s for i in op.tensors for s in (specs[i] if type(specs[i]) is list else (specs[i],)) if isinstance(s, Spec)
+    ]
     d = result_dtype(op, specs)
     if d is not None:
         for i in promoting(op):
@@ -132,7 +134,9 @@ def _spec(value: Any) -> Any:
         return [_spec(v) for v in value]
     if value is None or isinstance(value, (Spec, bool, int, float, complex)):
         return value
-    return Spec(tuple(value.shape), value.dtype if isinstance(value.dtype, dtypes.dtype) else dtypes.of_numpy(value.dtype))
+    return Spec(
+        tuple(value.shape), value.dtype if isinstance(value.dtype, dtypes.dtype) else dtypes.of_numpy(value.dtype)
+    )
 
 
 def _promoted_spec(value: Any, d: dtypes.dtype) -> Spec | None:

@@ -54,10 +54,14 @@ def pairs(low: float = -2.0, high: float = 2.0, **kwargs: Any) -> Samples:
         return [
             Sample(a, b, **kwargs),
             Sample(a, array(3, low=low, high=high, start=9), tags=("broadcast",), **kwargs),
-            Sample(array(2, 1, low=low, high=high, start=4), array(1, 3, low=low, high=high), tags=("broadcast",), **kwargs),
+            Sample(
+                array(2, 1, low=low, high=high, start=4), array(1, 3, low=low, high=high), tags=("broadcast",), **kwargs
+            ),
             Sample(np.array(a[0, 0]), np.array(b[0, 1]), tags=("0-d",), **kwargs),
             Sample(array(0, 3), array(3, low=low, high=high), tags=("empty",), **kwargs),
-            Sample(strided(3, 2, low=low, high=high), array(3, 2, low=low, high=high), tags=("non-contiguous",), **kwargs),
+            Sample(
+                strided(3, 2, low=low, high=high), array(3, 2, low=low, high=high), tags=("non-contiguous",), **kwargs
+            ),
         ]
 
     return make

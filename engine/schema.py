@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from contextvars import ContextVar
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -279,7 +279,7 @@ def convert(parameter: Parameter, value: Any) -> Any:
     return CONVERT[parameter.kind](value)
 
 
-def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:  # noqa: PLR0912 - the rules of Python's calls, in order
     """Arguments in the order of the parameters, converted, defaults filled in.
 
     Errors: TypeError in PyTorch's words for a missing, unknown, repeated or unfit argument.
@@ -309,16 +309,20 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
             bound.append(p.default)
             continue
         else:
-            missing = [f'"{q.name}"' for q in parameters if q.required and q.name not in kwargs][len(args) :] or [f'"{p.name}"']
+            missing = [f'"{q.name}"' for q in parameters if q.required and q.name not in kwargs][len(args) :] or [
+                f'"{p.name}"'
+            ]
             raise ArgumentError(
-                f"{name}() missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}: {', '.join(missing)}", p.name
+                f"{name}() missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}: {', '.join(missing)}",
+                p.name,
             )
         try:
             bound.append(convert(p, value))
         except _Unfit:
             where = f" (position {len(bound) + 1})" if p.name not in kwargs else ""
             raise ArgumentError(
-                f"{name}(): argument '{p.name}'{where} must be {SPOKEN.get(p.kind, p.kind)}, not {kind_name(value)}", p.name
+                f"{name}(): argument '{p.name}'{where} must be {SPOKEN.get(p.kind, p.kind)}, not {kind_name(value)}",
+                p.name,
             ) from None
     if position < len(args):
         positional = [p for p in parameters if not p.keyword_only]

@@ -222,7 +222,9 @@ class Tensor(TensorMethods):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise ArgumentError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise ArgumentError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value._array.shape != self._array.shape:
                 raise TensorError(
                     f"assigned grad has data of a different size: expected {list(self._array.shape)}, got {list(value._array.shape)}"
@@ -309,7 +311,9 @@ class Tensor(TensorMethods):
         """The values as a NumPy array that shares memory. Errors: RuntimeError where the tensor requires grad."""
         if self.requires_grad:
             if not force:
-                raise TensorError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+                raise TensorError(
+                    "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+                )
             return array_of(self.detach())
         return array_of(self)
 
@@ -492,5 +496,3 @@ def set_attribute(owner: object, name: str, value: object) -> None:
     if transaction is not None:
         transaction.attribute(owner, name)
     setattr(owner, name, value)
-
-

@@ -8,7 +8,7 @@ Nothing recurses. What is only created needs no entry: it dies with its names.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Transaction:
         self._token: Any = None
         self.bytes = 0
 
-    def __enter__(self) -> Transaction:
+    def __enter__(self) -> Self:
         self.resume()
         return self
 

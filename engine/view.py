@@ -49,7 +49,7 @@ class View:
         node = self.base._node
         if node is not None and self.creation != "default":
             raise ViewError(forbidden(t, self, indirect=True))
-        t._node = None if node is None else replay_node(node, self.base._array.shape, self.chain, t._array)
+        t._node = None if node is None else replay_node(node, self.chain, t._array)
         self.version = t._version_cell[0]
 
 
@@ -87,7 +87,7 @@ def as_strided_chain(input: Any, chain: Any) -> Any:
     return replay(input, chain)
 
 
-def replay_node(edge: Edge, shape: tuple[int, ...], chain: tuple[Step, ...], array: Any) -> Node:
+def replay_node(edge: Edge, chain: tuple[Step, ...], array: Any) -> Node:
     """A node that applies a chain of views to what ``edge`` made."""
     node = Node()
     plan = plan_of(as_strided_chain, 1)

@@ -111,7 +111,7 @@ def set_history(t: Tensor, node: Node | None) -> None:
         transaction.attribute(view, "version")
     rebased = copy_slices(base, view.chain, node)
     base._node = rebased
-    t._node = replay_node(rebased, base._array.shape, view.chain, t._array)
+    t._node = replay_node(rebased, view.chain, t._array)
     view.version = t._version_cell[0]
 
 
@@ -170,5 +170,3 @@ def copy_slices(base: Tensor, chain: tuple[Step, ...], inner: Node) -> Node:
     node.seq = next(sequence)
     node.extra = None
     return node
-
-

@@ -18,7 +18,11 @@ def _line() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "engine":
         frame = frame.f_back
-    return "an unknown line" if frame is None else f'File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+    return (
+        "an unknown line"
+        if frame is None
+        else f'File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+    )
 
 
 def is_anomaly_enabled() -> bool:
@@ -29,7 +33,7 @@ def is_anomaly_enabled() -> bool:
 class set_detect_anomaly:  # noqa: N801 - PyTorch's name
     """Turn anomaly detection on or off at once; as a context manager, put it back on exit."""
 
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:  # noqa: ARG002 - PyTorch's signature
         self._before = list(record_where)
         record_where[:] = [_line] if mode else []
 

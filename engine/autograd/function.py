@@ -55,7 +55,9 @@ class FunctionCtx:
         """Keep tensors (inputs, outputs, others) for backward; a later change in place of one is an error there."""
         for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -132,7 +134,9 @@ class CustomPlan(Plan):
         if len(answer) > count and all(a is None for a in answer[count:]):
             answer = answer[:count]
         if len(answer) != count:
-            raise AutogradError(f"function {self.name} returned an incorrect number of gradients (expected {count}, got {len(answer)})")
+            raise AutogradError(
+                f"function {self.name} returned an incorrect number of gradients (expected {count}, got {len(answer)})"
+            )
         found = []
         for i, (a, is_tensor) in enumerate(zip(answer, places, strict=True)):
             if not is_tensor:
@@ -197,8 +201,10 @@ class Function:
                 raise TypeError(f"{cls.__name__}.forward: expected to return Tensors (got {type(o).__name__})")
         for t in ctx._dirty:
             if not any(t is o for o in outputs):
-                raise AutogradError("Some elements marked as dirty during the forward method were not returned as output. The inputs "
-                                    "that are modified inplace must all be outputs of the Function.")
+                raise AutogradError(
+                    "Some elements marked as dirty during the forward method were not returned as output. The inputs "
+                    "that are modified inplace must all be outputs of the Function."
+                )
         outputs = [_own(o, tensors, ctx) for o in outputs]
         if recording:
             _record(cls, ctx, args, tensors, edges, outputs, several)
@@ -286,11 +292,9 @@ class _Once(Function):
     """Stands where a derivative ends."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, *grads: Tensor) -> Tensor:
+    def forward(ctx: Any, value: Tensor, *grads: Tensor) -> Tensor:  # noqa: ARG004 - PyTorch's signature
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any) -> Any:  # noqa: ARG004 - PyTorch's signature
         raise AutogradError("trying to differentiate twice a function that was marked with @once_differentiable")
-
-

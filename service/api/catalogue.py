@@ -39,7 +39,13 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "Tensor|Scalar": TENSOR,
     "Tensor[]": {"anyOf": [{"type": "array", "items": TENSOR}, {"type": "string"}]},
     "Tensor?[]": {"type": "array", "items": {"anyOf": [TENSOR, {"type": "null"}]}},
-    "Scalar": {"anyOf": [*NUMBER["anyOf"], {"type": "boolean"}, {"type": "string", "description": "a reference to a 0-d tensor"}]},
+    "Scalar": {
+        "anyOf": [
+            *NUMBER["anyOf"],
+            {"type": "boolean"},
+            {"type": "string", "description": "a reference to a 0-d tensor"},
+        ]
+    },
     "int": {"anyOf": [{"type": "integer"}, {"type": "string", "description": "a reference to a 0-d integer tensor"}]},
     "int[]": INTS,
     "int[1]": INTS,
@@ -80,7 +86,11 @@ def arguments_schema(parameters: tuple[Parameter, ...]) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "args": args,
-            "kwargs": {"type": "object", "properties": {p.name: _argument(p) for p in parameters}, "additionalProperties": False},
+            "kwargs": {
+                "type": "object",
+                "properties": {p.name: _argument(p) for p in parameters},
+                "additionalProperties": False,
+            },
             "id": {"anyOf": [{"type": "string"}, {"type": "null"}, {"type": "array"}]},
         },
         "additionalProperties": False,
@@ -135,7 +145,14 @@ def _verb_entry(verb: Verb) -> dict[str, Any]:
         "family": "verbs",
         "summary": verb.doc.partition("\n")[0],
         "aliases": [],
-        "overloads": [{"overload": "", "schema": verb.schema.line, "parameters": [_parameter(p) for p in verb.schema.parameters], "doc": verb.doc}],
+        "overloads": [
+            {
+                "overload": "",
+                "schema": verb.schema.line,
+                "parameters": [_parameter(p) for p in verb.schema.parameters],
+                "doc": verb.doc,
+            }
+        ],
         "arguments": arguments_schema(verb.schema.parameters),
     }
 
@@ -148,6 +165,7 @@ def catalogue() -> tuple[dict[str, Any], ...]:
         full = entry(name)
         assert full is not None
         found.append(
-            {k: full[k] for k in ("name", "kind", "family", "summary", "aliases")} | {"schemas": [o["schema"] for o in full["overloads"]]}
+            {k: full[k] for k in ("name", "kind", "family", "summary", "aliases")}
+            | {"schemas": [o["schema"] for o in full["overloads"]]}
         )
     return tuple(found)

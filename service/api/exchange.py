@@ -49,7 +49,9 @@ async def read_object(request: Request, fields: Collection[str]) -> dict[str, An
     return found
 
 
-def answer(payload: bytes | dict[str, Any] | list[Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(
+    payload: bytes | dict[str, Any] | list[Any], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """A ready response."""
     content = payload if isinstance(payload, bytes) else render(payload)
     return Response(content, status, headers, JSON)

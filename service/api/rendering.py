@@ -35,7 +35,9 @@ def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, gra
     out.update(shown_values(t._array, data, tx))
     if grad:
         g = t.grad
-        out["grad"] = None if g is None else {"shape": list(g.shape), "dtype": g.dtype.name, **shown_values(g._array, data, tx)}
+        out["grad"] = (
+            None if g is None else {"shape": list(g.shape), "dtype": g.dtype.name, **shown_values(g._array, data, tx)}
+        )
     out["repr"] = repr(t)
     return out
 
@@ -78,5 +80,3 @@ def listed(bindings: list[tuple[str, Binding]], after: int, limit: int) -> tuple
     more = len(page) > limit
     page = page[:limit]
     return page, str(page[-1][1].number) if more else None
-
-

@@ -105,7 +105,15 @@ class _Reader:
             self.values(node.array)
             self._meta(node.meta)
             return
-        self.add("node", node.name(), node.shape, str(node.dtype), repr(node.attrs), [self.edge(e) for e in node.edges], node.freed)
+        self.add(
+            "node",
+            node.name(),
+            node.shape,
+            str(node.dtype),
+            repr(node.attrs),
+            [self.edge(e) for e in node.edges],
+            node.freed,
+        )
         for value in node.saved or ():
             for v in value if type(value) is list else (value,):
                 if isinstance(v, (np.ndarray, np.generic)):

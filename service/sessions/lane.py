@@ -39,9 +39,7 @@ class Lane:
             async with asyncio.timeout(self._seconds):
                 await self._lock.acquire()
         except TimeoutError:
-            raise Overloaded(
-                f"the session was busy for {self._seconds:g} s; nothing was done", retry_after=1
-            ) from None
+            raise Overloaded(f"the session was busy for {self._seconds:g} s; nothing was done", retry_after=1) from None
         finally:
             self._waiting -= 1
 

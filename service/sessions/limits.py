@@ -60,12 +60,18 @@ class Meter:
             for n in spec.shape:
                 size *= max(n, 1)
             if size > limits.tensor_elements:
-                raise LimitExceeded("tensor_elements", limits.tensor_elements, size, "elements", f"{what}() of shape {list(spec.shape)}")
+                raise LimitExceeded(
+                    "tensor_elements", limits.tensor_elements, size, "elements", f"{what}() of shape {list(spec.shape)}"
+                )
             if spec.nbytes > limits.tensor_bytes:
-                raise LimitExceeded("tensor_bytes", limits.tensor_bytes, spec.nbytes, "bytes", f"{what}() of shape {list(spec.shape)}")
+                raise LimitExceeded(
+                    "tensor_bytes", limits.tensor_bytes, spec.nbytes, "bytes", f"{what}() of shape {list(spec.shape)}"
+                )
             total += spec.nbytes
         if estimate.workspace > limits.session_bytes:
-            raise LimitExceeded("session_bytes", limits.session_bytes, estimate.workspace, "bytes", f"the workspace of {what}()")
+            raise LimitExceeded(
+                "session_bytes", limits.session_bytes, estimate.workspace, "bytes", f"the workspace of {what}()"
+            )
         self.charge(what, estimate.cost)
         return total
 
@@ -73,7 +79,9 @@ class Meter:
         """Add arithmetic. Errors: LimitExceeded."""
         if self.cost + cost > self.allowed_cost:
             name = "batch_cost" if self.allowed_cost == self.limits.batch_cost else "request_cost"
-            raise LimitExceeded(name, self.allowed_cost, self.cost + cost, "operations", f"the arithmetic up to {what}()")
+            raise LimitExceeded(
+                name, self.allowed_cost, self.cost + cost, "operations", f"the arithmetic up to {what}()"
+            )
         self.cost += cost
         self.spend(cost + STEP_COST)
 

@@ -90,7 +90,9 @@ class SessionManager:
         self.sweep()
         if len(self._entries) >= self._most:
             raise TooManySessions(
-                f"{self._most} sessions are open, as many as there may be; end one or ask again later", limit="sessions", retry_after=30
+                f"{self._most} sessions are open, as many as there may be; end one or ask again later",
+                limit="sessions",
+                retry_after=30,
             )
         session = Session(
             secrets.token_urlsafe(24), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits
@@ -128,7 +130,9 @@ class SessionManager:
         for session_id in [i for i, e in self._entries.items() if e.expires < now and not e.lane.busy]:
             del self._entries[session_id]
 
-    async def run(self, session_id: str, work: Callable[[Transaction], T], *, batch: bool = False, heavy: bool = False) -> T:
+    async def run(
+        self, session_id: str, work: Callable[[Transaction], T], *, batch: bool = False, heavy: bool = False
+    ) -> T:
         """One request: its turn in the lane, one transaction, the answer rendered, then commit.
 
         work: takes the open transaction and answers what the client is told; whatever it raises rolls everything back. It starts on

@@ -96,7 +96,9 @@ class _Rehearsal:
         if step.op in ("backward", "autograd.grad"):
             self.tx.meter.charge(step.op, 2 * self.forward_cost)
             self.bytes += self.bytes
-            wanted = step.args[1] if len(step.args) > 1 and step.op == "autograd.grad" else step.kwargs.get("inputs", [])
+            wanted = (
+                step.args[1] if len(step.args) > 1 and step.op == "autograd.grad" else step.kwargs.get("inputs", [])
+            )
             if step.op == "backward":
                 reader.tensor(first, "tensor")
                 return ()
@@ -136,5 +138,3 @@ def _spec(t: Tensor) -> Spec:
 
 def _hollow(spec: Spec) -> Tensor:
     return wrap(np.broadcast_to(np.zeros((), spec.dtype.numpy), spec.shape))
-
-

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from engine import apply, dtypes
-
 from engine.generator import current_generator
 from engine.grad_mode import grad_enabled, inference_enabled
 from engine.node import Node, Port
@@ -55,7 +54,7 @@ class Transaction:
 
     # -- open and close --------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Transaction:
+    def __enter__(self) -> Self:
         session = self.session
         self._set(grad_enabled, session.grad_enabled)
         self._set(inference_enabled, bool(session.scopes) and session.scopes[-1].mode == "inference_mode")
@@ -131,10 +130,12 @@ class Transaction:
         return self._kept(step, tensors, several, unrecorded)
 
     def _indexed(self, step: Step) -> Outcome:
-        """getitem and setitem: Python's index syntax, parsed."""
+        """Getitem and setitem: Python's index syntax, parsed."""
         wanted = 2 if step.op == "getitem" else 3
         if len(step.args) != wanted or step.kwargs:
-            raise InvalidInput(f"{step.op} takes {wanted} arguments: a tensor, an index{', a value' * (wanted - 2)}", argument="args")
+            raise InvalidInput(
+                f"{step.op} takes {wanted} arguments: a tensor, an index{', a value' * (wanted - 2)}", argument="args"
+            )
         target = self._reader.tensor(step.args[0], "input")
         if not isinstance(target, Tensor):
             raise InvalidInput("the first argument must name a tensor", argument="input")
@@ -164,14 +165,18 @@ class Transaction:
                 count *= max(item.numel() if isinstance(item, Tensor) else len(item), 1)
         shape = (count, target.numel() or 1)
         if count > 1:
-            most = min(count * target.numel(), count * max(target.numel() // max(target.shape[0] if target.ndim else 1, 1), 1))
+            most = min(
+                count * target.numel(), count * max(target.numel() // max(target.shape[0] if target.ndim else 1, 1), 1)
+            )
             shape = (most,)
         size = self.meter.admit(what, Estimate((Spec(shape, target.dtype),), 0, shape[0]))
         self._reserve(what, size if count > 1 else 0)
 
     # -- what a step makes -----------------------------------------------------------------------------------------
 
-    def _kept(self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None) -> Outcome:
+    def _kept(
+        self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None
+    ) -> Outcome:
         ids = self._ids(step, len(tensors), several)
         session = self.session
         session.held_nodes += sum(t._node is not None for t in tensors[:1])
@@ -235,7 +240,11 @@ class Transaction:
             session.measure()
             if session.held_bytes + self._log.bytes + size > limit:
                 raise LimitExceeded(
-                    "session_bytes", limit, session.held_bytes + self._log.bytes + size, "bytes", f"what the session would hold with {what}()"
+                    "session_bytes",
+                    limit,
+                    session.held_bytes + self._log.bytes + size,
+                    "bytes",
+                    f"what the session would hold with {what}()",
                 )
         session.held_bytes += size
 
@@ -243,7 +252,9 @@ class Transaction:
         session = self.session
         session.measure()
         if session.held_nodes > session.limits.session_nodes:
-            raise LimitExceeded("session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()")
+            raise LimitExceeded(
+                "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
+            )
 
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """Refuse a walk that would pass a limit, before it starts."""
@@ -318,7 +329,9 @@ class Transaction:
 
     def names_of(self, metas: set[int]) -> list[str]:
         """The ids of the tensors whose meta is one of these, in creation order."""
-        return [name for name, b in self.session.bindings() if b.tensor._meta is not None and id(b.tensor._meta) in metas]
+        return [
+            name for name, b in self.session.bindings() if b.tensor._meta is not None and id(b.tensor._meta) in metas
+        ]
 
     def enter(self, mode: Mode, enabled: bool | None) -> Scope:
         """Enter a scope."""
@@ -376,5 +389,3 @@ def _walk_cost(node: Node) -> int:
                 if node.plan.op.family in ("matmul", "linalg") and v.ndim:
                     inner = max(inner, *v.shape[-2:])
     return (size + saved) * inner + 1
-
-

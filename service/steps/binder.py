@@ -132,7 +132,7 @@ def _convert(p: Parameter, value: Any, reader: Reader) -> Any:
         if type(value) is list:
             return [None if v is None else _member(v, p, reader) for v in value]
         return reader.tensor(value, p.name) if type(value) is str else value
-    if kind == "Scalar" or kind == "float":
+    if kind in {"Scalar", "float"}:
         if type(value) is str:
             number = NUMBERS.get(value)
             return number if number is not None else reference.resolve(value, reader.lookup, p.name)
@@ -154,5 +154,3 @@ def _convert(p: Parameter, value: Any, reader: Reader) -> Any:
 def _member(value: Any, p: Parameter, reader: Reader) -> Any:
     found = reader.tensor(value, p.name)
     return reader.literal(found) if type(found) in (int, float, bool) else found
-
-

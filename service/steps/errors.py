@@ -1,15 +1,15 @@
 """What a step can be refused for. The family's root is the service's; it knows no HTTP.
 
-    ServiceError
-    ├── InvalidInput         what was sent cannot be: an argument, a field, an id
-    ├── UnknownReference     an id in a body that the session does not hold
-    ├── NotFound             a thing named in the address that does not exist
-    ├── Conflict             right in itself, but not now: the order of scopes, say
-    ├── LimitExceeded        more than a limit allows
-    ├── TooManySessions      no further session may be opened now
-    ├── QueueFull            too many requests wait for the same session
-    ├── Overloaded           waited too long, or the service cannot take more
-    └── StepFailed           which step of several failed, and why (``__cause__``)
+ServiceError
+├── InvalidInput         what was sent cannot be: an argument, a field, an id
+├── UnknownReference     an id in a body that the session does not hold
+├── NotFound             a thing named in the address that does not exist
+├── Conflict             right in itself, but not now: the order of scopes, say
+├── LimitExceeded        more than a limit allows
+├── TooManySessions      no further session may be opened now
+├── QueueFull            too many requests wait for the same session
+├── Overloaded           waited too long, or the service cannot take more
+└── StepFailed           which step of several failed, and why (``__cause__``)
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ class LimitExceeded(ServiceError):
 
     def __init__(self, limit: str, value: int, asked: int, unit: str, what: str) -> None:
         super().__init__(
-            f"{what}: {asked:,} {unit} asked, {limit} allows {value:,} {unit}.", limit=limit, value=value, asked=asked, unit=unit
+            f"{what}: {asked:,} {unit} asked, {limit} allows {value:,} {unit}.",
+            limit=limit,
+            value=value,
+            asked=asked,
+            unit=unit,
         )
 
 

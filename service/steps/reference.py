@@ -15,7 +15,9 @@ from service.steps.errors import InvalidInput
 __all__ = ["parse_index", "resolve"]
 
 _MOST: Final = 1024  # characters of a reference
-_TOKEN: Final = re.compile(r"\s*(?:(?P<int>-?\d{1,18})|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))")
+_TOKEN: Final = re.compile(
+    r"\s*(?:(?P<int>-?\d{1,18})|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))"
+)
 _HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PROPERTY: Final = re.compile(r"\.(grad|data)(?![A-Za-z0-9_])")
 
@@ -30,7 +32,8 @@ def resolve(text: str, lookup: Lookup, argument: str | None = None) -> Any:
     head = _HEAD.match(text)
     if head is None or len(text) > _MOST:
         raise InvalidInput(
-            "a tensor is named by its id, with .grad, .data or an index after it: x, x.grad, x[1:, 0]", argument=argument
+            "a tensor is named by its id, with .grad, .data or an index after it: x, x.grad, x[1:, 0]",
+            argument=argument,
         )
     value = lookup(head[0])
     at = head.end()
@@ -66,7 +69,7 @@ def parse_index(text: str, lookup: Lookup, argument: str | None = None) -> Any:
     (slice(1, None, None), slice(None, None, 2))
     """
     tokens = _tokens(text, argument)
-    items, at = _items(tokens, 0, lookup, argument, closing=None)
+    items, _ = _items(tokens, 0, lookup, argument, closing=None)
     if not items:
         raise InvalidInput("an index must not be empty", argument=argument)
     if len(items) == 1 and not text.rstrip().endswith(","):
@@ -81,7 +84,9 @@ def _tokens(text: str, argument: str | None) -> list[tuple[str, str]]:
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None or found.lastgroup is None:
-            raise InvalidInput(f"an index has ints, slices, ..., None and ids; character {at + 1} is none of these", argument=argument)
+            raise InvalidInput(
+                f"an index has ints, slices, ..., None and ids; character {at + 1} is none of these", argument=argument
+            )
         tokens.append((found.lastgroup, found[found.lastgroup]))
         at = found.end()
     return tokens

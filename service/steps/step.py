@@ -1,6 +1,6 @@
 """The step: one operator or verb as plain data, and its reading from JSON.
 
-    {"op": "mul", "args": ["x", 2.0], "kwargs": {}, "id": "y"}
+{"op": "mul", "args": ["x", 2.0], "kwargs": {}, "id": "y"}
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIELDS: Final = frozenset({"op", "args", "kwargs", "id"})
 
 
 class Auto:
-    """The id of a step that names none: the session assigns ``t1``, ``t2``, …"""
+    """The id of a step that names none: the session assigns the next of ``t1``, ``t2`` and so on."""
 
     __slots__ = ()
 
@@ -62,7 +62,9 @@ class Step:
             raise InvalidInput(f"a step must be an object with 'op', not {_kind(value)}", argument="steps")
         unknown = next((k for k in value if k not in _FIELDS), None)
         if unknown is not None:
-            raise InvalidInput("a step has the fields 'op', 'args', 'kwargs' and 'id' only; another one was given", argument="steps")
+            raise InvalidInput(
+                "a step has the fields 'op', 'args', 'kwargs' and 'id' only; another one was given", argument="steps"
+            )
         op = value.get("op")
         if not isinstance(op, str) or not 0 < len(op) <= 128:
             raise InvalidInput("'op' must name an operator or verb of the catalogue", argument="op")
@@ -96,6 +98,11 @@ def read_ids(value: object) -> str | tuple[str | None, ...] | None:
 
 
 def _kind(value: object) -> str:
-    return {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}.get(
-        type(value), "null"
-    )
+    return {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }.get(type(value), "null")

@@ -66,7 +66,12 @@ def run_verb(
 
 
 def _typed_like_target(
-    row: Verb, converted: list[Any], named: dict[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any], reader: Reader
+    row: Verb,
+    converted: list[Any],
+    named: dict[str, Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    reader: Reader,
 ) -> None:
     """An upstream gradient given as data takes the dtype of the tensor it is for."""
     names = [p.name for p in row.schema.parameters]
@@ -119,7 +124,11 @@ def _listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
             entry["accumulated"] = _shown(upstream[0] if before is None else before._array + _shown(upstream[0]))
         else:
             entry["produced"] = [
-                {"to": None if e is None else f"n{e.seq}", "output": e.number if type(e) is Port else 0, "gradient": _shown(p)}
+                {
+                    "to": None if e is None else f"n{e.seq}",
+                    "output": e.number if type(e) is Port else 0,
+                    "gradient": _shown(p),
+                }
                 for e, p in zip(node.edges, produced, strict=True)
             ]
             entry["accumulated"] = None
@@ -233,7 +242,9 @@ def bind_name(workspace: Workspace, name: str, tensor: Tensor) -> Outcome:
 def enter(workspace: Workspace, mode: str, enabled: bool | None) -> Outcome:
     """Enter a grad-mode scope: no_grad, enable_grad, inference_mode or set_grad_enabled (with ``enabled``). It holds until it is left."""
     if mode not in ("no_grad", "enable_grad", "inference_mode", "set_grad_enabled"):
-        raise InvalidInput("'mode' must be 'no_grad', 'enable_grad', 'inference_mode' or 'set_grad_enabled'", argument="mode")
+        raise InvalidInput(
+            "'mode' must be 'no_grad', 'enable_grad', 'inference_mode' or 'set_grad_enabled'", argument="mode"
+        )
     if (mode == "set_grad_enabled") != (enabled is not None):
         raise ArgumentError("set_grad_enabled takes 'enabled', and only it does", "enabled")
     return Outcome(value=workspace.enter(mode, enabled))  # type: ignore[arg-type]

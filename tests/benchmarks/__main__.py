@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+    os.environ.setdefault(variable, "1")  # before NumPy is imported
 
+# ruff: noqa: E402
 import numpy as np
 
 import engine
@@ -61,7 +62,9 @@ def agree(name: str, steps: dict[str, Callable[[], list[Any]]]) -> None:
 def workloads(wanted: list[str]) -> None:
     torch = pytorch()
     others = {"mygrad": peers.mygrad(), "autograd": peers.hips(), "numpy by hand": peers.by_hand()}
-    print(f"{'workload':<12} {'engine µs':>11} {'/ torch':>8} {'target':>7} {'/ mygrad':>9} {'/ autograd':>10} {'/ numpy by hand':>15}")
+    print(
+        f"{'workload':<12} {'engine µs':>11} {'/ torch':>8} {'target':>7} {'/ mygrad':>9} {'/ autograd':>10} {'/ numpy by hand':>15}"
+    )
     for name, make in MAKERS.items():
         if wanted and name not in wanted:
             continue
@@ -75,7 +78,10 @@ def workloads(wanted: list[str]) -> None:
         times = interleaved(steps, rounds=9 if name == "deep" else 25)
         cells = [f"{ratio(times['engine'], times[c]):.2f}" if c in times else "-" for c in ("torch", *others)]
         median = statistics.median(times["engine"]) * 1e6
-        print(f"{name:<12} {median:>11.1f} {cells[0]:>8} {TARGETS[name]:>7.2f} {cells[1]:>9} {cells[2]:>10} {cells[3]:>15}", flush=True)
+        print(
+            f"{name:<12} {median:>11.1f} {cells[0]:>8} {TARGETS[name]:>7.2f} {cells[1]:>9} {cells[2]:>10} {cells[3]:>15}",
+            flush=True,
+        )
         if name == "deep":
             tracemalloc.start()
             make(engine)()

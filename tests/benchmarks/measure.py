@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 __all__ = ["interleaved", "ratio"]
 
 
-def interleaved(steps: Mapping[str, Callable[[], object]], *, rounds: int = 25, seconds: float = 0.02) -> dict[str, list[float]]:
+def interleaved(
+    steps: Mapping[str, Callable[[], object]], *, rounds: int = 25, seconds: float = 0.02
+) -> dict[str, list[float]]:
     """CPU seconds of one step, for each contender and round. Each gets the same number of rounds, in turn.
 
     seconds: how long one contender runs in a round; its repetitions are found from a first run.

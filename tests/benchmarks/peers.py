@@ -59,7 +59,7 @@ def by_hand() -> dict[str, Step]:
         gh = (g @ w2.T) * (1 - h * h)
         grads = [x.T @ gh, gh.sum(0), h.T @ g, g.sum(0)]
         for p, gp in zip((w1, b1, w2, b2), grads, strict=True):
-            p -= np.float32(0.0) * gp
+            p -= np.float32(0.0) * gp  # noqa: PLW2901 - in place
         return grads
 
     steps["mlp_small"] = mlp_small

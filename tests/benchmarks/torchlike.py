@@ -1,7 +1,7 @@
 """The workloads in PyTorch's words: one text for the engine and for PyTorch itself.
 
-Each maker takes the module (``engine`` or ``torch``) and answers a step: a function of nothing that does the work once and answers arrays to
-compare. Sizes are those of the table in the README of this folder.
+Each maker takes the module (``engine`` or ``torch``) and answers a step: a function of nothing that does the work once and answers
+arrays to compare.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def tiny_scalar(t: Any) -> Step:
 def mlp_small(t: Any) -> Step:
     """8-16-1 with tanh, a batch of 32, mean squared error, a step of SGD."""
     r = rng()
-    x, y = const(t, r.standard_normal((32, 8), dtype=np.float32)), const(t, r.standard_normal((32, 1), dtype=np.float32))
-    parameters = [
-        leaf(t, r.standard_normal(s, dtype=np.float32) * 0.1) for s in ((8, 16), (16,), (16, 1), (1,))
-    ]
+    x, y = (
+        const(t, r.standard_normal((32, 8), dtype=np.float32)),
+        const(t, r.standard_normal((32, 1), dtype=np.float32)),
+    )
+    parameters = [leaf(t, r.standard_normal(s, dtype=np.float32) * 0.1) for s in ((8, 16), (16,), (16, 1), (1,))]
 
     def step() -> list[Any]:
         w1, b1, w2, b2 = parameters
@@ -71,7 +72,7 @@ def mlp_small(t: Any) -> Step:
         loss.backward()
         with t.no_grad():
             for p in parameters:
-                p -= 0.0 * p.grad
+                p -= 0.0 * p.grad  # noqa: PLW2901 - in place
         grads = [p.grad for p in parameters]
         for p in parameters:
             p.grad = None
@@ -96,7 +97,7 @@ def mlp(t: Any) -> Step:
         loss.backward()
         with t.no_grad():
             for p in parameters:
-                p -= 0.0 * p.grad
+                p -= 0.0 * p.grad  # noqa: PLW2901 - in place
         grads = [p.grad for p in parameters]
         for p in parameters:
             p.grad = None
@@ -211,9 +212,18 @@ def embedding(t: Any) -> Step:
 def hvp(t: Any) -> Step:
     """A Hessian-vector product of mlp_small."""
     r = rng()
-    x, y = const(t, r.standard_normal((32, 8), dtype=np.float32)), const(t, r.standard_normal((32, 1), dtype=np.float32))
-    w1, w2 = leaf(t, r.standard_normal((8, 16), dtype=np.float32) * 0.1), leaf(t, r.standard_normal((16, 1), dtype=np.float32) * 0.1)
-    v1, v2 = const(t, r.standard_normal((8, 16), dtype=np.float32)), const(t, r.standard_normal((16, 1), dtype=np.float32))
+    x, y = (
+        const(t, r.standard_normal((32, 8), dtype=np.float32)),
+        const(t, r.standard_normal((32, 1), dtype=np.float32)),
+    )
+    w1, w2 = (
+        leaf(t, r.standard_normal((8, 16), dtype=np.float32) * 0.1),
+        leaf(t, r.standard_normal((16, 1), dtype=np.float32) * 0.1),
+    )
+    v1, v2 = (
+        const(t, r.standard_normal((8, 16), dtype=np.float32)),
+        const(t, r.standard_normal((16, 1), dtype=np.float32)),
+    )
 
     def step() -> list[Any]:
         error = t.tanh(x @ w1) @ w2 - y

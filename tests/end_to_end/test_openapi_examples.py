@@ -26,7 +26,9 @@ OWN_PLACES = {"/v1/sessions/{session_id}/tensors/{tensor_id}/backward": {"tensor
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], str, Any]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            examples = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+            examples = (
+                operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+            )
             for name, example in examples.items():
                 yield method, path, operation, name, example["value"]
             if not examples:
@@ -43,7 +45,11 @@ def test_every_example(http: httpx.Client) -> None:
         assert http.post(f"/v1/sessions/{session}/batch", json={"steps": steps}).status_code == 200
         slug = next(iter(document.get("x-problems", ["not-found"])))
         places = {**PLACES, "session_id": session, "slug": slug, **OWN_PLACES.get(path, {})}
-        answer = http.request(method, path.format(**places), json=body) if body is not None else http.request(method, path.format(**places))
+        answer = (
+            http.request(method, path.format(**places), json=body)
+            if body is not None
+            else http.request(method, path.format(**places))
+        )
         sent += 1
         declared = operation["responses"]
         good = next(code for code in declared if code.startswith("2"))

@@ -49,7 +49,9 @@ def test_python_over_http_and_in_the_engine(live_url: str) -> None:
     printed = []
     for text in blocks("python"):
         code = text.replace("http://127.0.0.1:8000", live_url)
-        done = subprocess.run([sys.executable, "-c", code], cwd=README.parent, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=README.parent, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
     assert printed == ["[[1.5, 1.5], [1.5, 1.5]]\n", "tensor([[1.5000, 1.5000],\n        [1.5000, 1.5000]])\n"]

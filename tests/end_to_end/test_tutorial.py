@@ -96,8 +96,10 @@ def test_backward_of_several_elements(client: Client) -> None:
     while client.op("norm", "y.data")["data"] < 1000:
         client.op("mul", "y", 2, id="y")
         doubled += 1
-    assert client.http.post(f"{client.path}/tensors/y/backward").json()["detail"].startswith(
-        "grad can be implicitly created only for scalar outputs"
+    assert (
+        client.http.post(f"{client.path}/tensors/y/backward")
+        .json()["detail"]
+        .startswith("grad can be implicitly created only for scalar outputs")
     )
     client.post("/tensors/y/backward", {"gradient": [0, 1, 0.5]})
     assert client.get("/tensors/x/grad")["data"] == [0.0, 2.0**doubled, 2.0 ** (doubled - 1)]

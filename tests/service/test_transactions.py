@@ -1,4 +1,4 @@
-"""A failed request changes nothing: every verb and every in-place row, followed by a step that fails, leaves the state's digest as it was."""
+"""A failed request changes nothing: each verb and in-place row, followed by a step that fails, leaves the digest as it was."""
 
 from __future__ import annotations
 
@@ -108,7 +108,13 @@ def test_an_inplace_row_is_undone(row: Op) -> None:
             continue
         recorded = session.names["a0"].tensor.dtype.differentiable
         if recorded:  # the target has a history, and a view of it lives
-            session.apply([Step("tensor", (1.0,), {"requires_grad": True}, "leaf"), Step("mul", ("a0", "leaf"), {}, "a0"), Step("alias", ("a0",), {}, "v")])
+            session.apply(
+                [
+                    Step("tensor", (1.0,), {"requires_grad": True}, "leaf"),
+                    Step("mul", ("a0", "leaf"), {}, "a0"),
+                    Step("alias", ("a0",), {}, "v"),
+                ]
+            )
         before = digest(session)
         step = Step(f"{row.name}_", args, kwargs)
         try:
@@ -125,7 +131,13 @@ def test_an_inplace_row_is_undone(row: Op) -> None:
         args = tuple(argument(a, session, made) for a in sample.args)
         kwargs = {k: argument(v, session, made) for k, v in sample.kwargs.items()}
         if recorded:
-            session.apply([Step("tensor", (1.0,), {"requires_grad": True}, "leaf"), Step("mul", ("a0", "leaf"), {}, "a0"), Step("alias", ("a0",), {}, "v")])
+            session.apply(
+                [
+                    Step("tensor", (1.0,), {"requires_grad": True}, "leaf"),
+                    Step("mul", ("a0", "leaf"), {}, "a0"),
+                    Step("alias", ("a0",), {}, "v"),
+                ]
+            )
         assert digest(session) == before
         with pytest.raises(StepFailed):
             session.apply([Step(f"{row.name}_", args, kwargs), FAILS])

@@ -79,5 +79,3 @@ def carried_out(tx: Transaction, steps: list[Step], wanted: list[str], mode: Dat
             if name is not None:
                 results[name] = tensor_json(name, tensor, mode, tx)
     return {"results": results, "outputs": [list(o.ids) for o in outcomes], "values": values}
-
-

@@ -47,7 +47,12 @@ async def list_sessions(request: Request) -> Response:
 def summary(entry: Entry) -> dict[str, object]:
     """A session in a list: what costs nothing to say."""
     session = entry.session
-    return {"session_id": session.session_id, "name": session.name, "tensors": len(session.names), "created": entry.created}
+    return {
+        "session_id": session.session_id,
+        "name": session.name,
+        "tensors": len(session.names),
+        "created": entry.created,
+    }
 
 
 @router.get("/{session_id}", **schema.READ)

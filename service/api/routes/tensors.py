@@ -46,7 +46,10 @@ async def create_tensor(request: Request, session_id: str) -> Response:
 def creation(body: dict[str, Any]) -> Step:
     """The step that a creation body means. Errors: InvalidInput."""
     if ("data" in body) == ("op" in body) and not ("dtype" in body and "base64" in body):
-        raise InvalidInput("give either 'data' (with 'dtype' and 'shape', if wanted) or a factory's 'op' with its 'args'", argument="data")
+        raise InvalidInput(
+            "give either 'data' (with 'dtype' and 'shape', if wanted) or a factory's 'op' with its 'args'",
+            argument="data",
+        )
     name = read_ids(body["id"]) if body.get("id") is not None else AUTO
     requires_grad = body.get("requires_grad", False)
     if type(requires_grad) is not bool:
@@ -64,7 +67,10 @@ def creation(body: dict[str, Any]) -> Step:
         kwargs = {**kwargs, "requires_grad": requires_grad}
     step = Step.from_json({"op": body["op"], "args": args, "kwargs": kwargs})
     if step.op != "tensor" and find_operator(step.op)[0][0].kind != "create":
-        raise InvalidInput("'op' must be a factory here, such as ones, eye or randn; other operators have POST …/ops/{op}", argument="op")
+        raise InvalidInput(
+            "'op' must be a factory here, such as ones, eye or randn; other operators have POST …/ops/{op}",
+            argument="op",
+        )
     return replace(step, id=name)
 
 
@@ -87,7 +93,9 @@ async def read_tensor(request: Request, session_id: str, tensor_id: str) -> Resp
     """One tensor."""
     mode = data_mode(request)
     return answer(
-        await parts(request).sessions.run(session_id, lambda tx: render(tensor_json(tensor_id, held(tx, tensor_id), mode, tx)))
+        await parts(request).sessions.run(
+            session_id, lambda tx: render(tensor_json(tensor_id, held(tx, tensor_id), mode, tx))
+        )
     )
 
 
@@ -128,7 +136,9 @@ async def read_data(request: Request, session_id: str, tensor_id: str) -> Respon
 
     def work(tx: Transaction) -> bytes:
         t = held(tx, tensor_id)
-        return render({"id": tensor_id, "shape": list(t.shape), "dtype": t.dtype.name, **shown_values(t._array, "always", tx)})
+        return render(
+            {"id": tensor_id, "shape": list(t.shape), "dtype": t.dtype.name, **shown_values(t._array, "always", tx)}
+        )
 
     return answer(await parts(request).sessions.run(session_id, work))
 

@@ -14,8 +14,8 @@ class StepObject(Model):
     """One step: an operator or a verb."""
 
     op: str = Field(examples=["mul"])
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
+    args: list[Any] = Field(default=[])
+    kwargs: dict[str, Any] = Field(default={})
     id: str | list[str | None] | None = None
 
 
@@ -23,7 +23,9 @@ class Batch(Model):
     """Steps in one transaction."""
 
     steps: list[StepObject] = Field(min_length=1)
-    return_: list[str] = Field([], alias="return", description="references to answer in full; the last step's outputs if left out")
+    return_: list[str] = Field(
+        [], alias="return", description="references to answer in full; the last step's outputs if left out"
+    )
     dry_run: bool = Field(False, description="say what would come out and cost, and do nothing")
 
 

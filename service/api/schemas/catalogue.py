@@ -35,8 +35,12 @@ class OperatorObject(Model):
     summary: str
     aliases: list[str]
     overloads: list[dict[str, Any]]
-    arguments: dict[str, Any] = Field(description="a JSON Schema (2020-12) of the body of POST …/ops/{op}; oneOf where there are overloads")
+    arguments: dict[str, Any] = Field(
+        description="a JSON Schema (2020-12) of the body of POST …/ops/{op}; oneOf where there are overloads"
+    )
 
 
-LIST = described(answer=Catalogue, text="The catalogue.", query=[query("family", "only this family", {"type": "string"})])
+LIST = described(
+    answer=Catalogue, text="The catalogue.", query=[query("family", "only this family", {"type": "string"})]
+)
 READ = described(answer=OperatorObject, text="The operator.")

@@ -56,7 +56,8 @@ def described(
 ) -> dict[str, Any]:
     """Keyword arguments for a route's decorator.
 
-    answer: the model of the success. body: the request's model. examples: name → body; a test sends each. problems: statuses beside 429 and 503.
+    answer: the model of the success. body: the request's model. examples: name → body; a test sends each. problems: statuses beside
+    404, 429 and 503.
     """
     responses: dict[int | str, Any] = {}
     good: dict[str, Any] = {"description": text}
@@ -76,7 +77,10 @@ def described(
         content["schema"].pop("$defs", None)
         if examples:
             content["examples"] = {name: {"summary": name, "value": value} for name, value in examples.items()}
-        extra["requestBody"] = {"content": {"application/json": content}, "required": any(f.is_required() for f in body.model_fields.values())}
+        extra["requestBody"] = {
+            "content": {"application/json": content},
+            "required": any(f.is_required() for f in body.model_fields.values()),
+        }
     if query:
         extra["parameters"] = query
     return {"responses": responses, "openapi_extra": extra}
@@ -87,6 +91,10 @@ def query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-DATA = query("data", "values up to 10,000 elements (auto), in any case (always) or not (never)", {"enum": ["auto", "always", "never"], "default": "auto"})
+DATA = query(
+    "data",
+    "values up to 10,000 elements (auto), in any case (always) or not (never)",
+    {"enum": ["auto", "always", "never"], "default": "auto"},
+)
 LIMIT = query("limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000})
 CURSOR = query("cursor", "where to go on: next_cursor of the page before", {"type": "string"})

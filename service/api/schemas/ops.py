@@ -15,7 +15,9 @@ class Call(Model):
 
     args: list[Any] = Field([], description="in PyTorch's order: references, numbers, nested lists, typed values")
     kwargs: dict[str, Any] = Field({}, description="by PyTorch's names")
-    id: str | list[str | None] | None = Field(None, description="the result's name; assigned if left out, not kept if null; a list for several")
+    id: str | list[str | None] | None = Field(
+        None, description="the result's name; assigned if left out, not kept if null; a list for several"
+    )
 
 
 class SeveralTensors(Model):
@@ -30,7 +32,11 @@ CALL = described(
     answer=TensorObject | SeveralTensors | Gradients | None,
     text="The tensor, the tensors, or what the verb answers.",
     body=Call,
-    examples={"add a number": {"args": ["x", 2], "id": "y2"}, "not kept": {"args": ["x", 2], "id": None}, "two tensors": {"args": ["x", "y"]}},
+    examples={
+        "add a number": {"args": ["x", 2], "id": "y2"},
+        "not kept": {"args": ["x", 2], "id": None},
+        "two tensors": {"args": ["x", "y"]},
+    },
     query=[DATA],
     problems=(400, 409, 413, 415, 422),
 )

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from service.api.schemas.document import CURSOR, DATA, LIMIT, Model, described
 
-Dtype = Literal["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"]
+Dtype = Literal[
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"
+]
 
 
 class Values(Model):
@@ -52,7 +54,9 @@ class CreateTensor(Model):
     dtype: Dtype | None = Field(None, description="from the data if left out; the default dtype with requires_grad")
     shape: list[int] | None = None
     requires_grad: bool = False
-    op: str | None = Field(None, description="a factory: ones, zeros, full, eye, arange, linspace, rand, randn, randint, …")
+    op: str | None = Field(
+        None, description="a factory: ones, zeros, full, eye, arange, linspace, rand, randn, randint, …"
+    )
     args: list[Any] | None = None
     kwargs: dict[str, Any] | None = None
 
@@ -76,7 +80,10 @@ class ChangeTensor(Model):
 class Backward(Model):
     """As ``torch.Tensor.backward``."""
 
-    gradient: Any = Field(None, description="the upstream gradient: a reference or data of this tensor's shape; not needed for one element")
+    gradient: Any = Field(
+        None,
+        description="the upstream gradient: a reference or data of this tensor's shape; not needed for one element",
+    )
     retain_graph: bool | None = None
     create_graph: bool = False
     inputs: list[str] | None = Field(None, description="only these get gradients")
@@ -143,8 +150,20 @@ BACKWARD = described(
     answer=Gradients,
     text="The accumulated gradients.",
     body=Backward,
-    examples={"of one element": {}, "seen step by step": {"trace": True}, "twice": {"retain_graph": True}, "with an upstream gradient": {"gradient": 2.0}},
+    examples={
+        "of one element": {},
+        "seen step by step": {"trace": True},
+        "twice": {"retain_graph": True},
+        "with an upstream gradient": {"gradient": 2.0},
+    },
     query=[DATA],
     problems=(400, 409, 413, 415, 422),
 )
-DETACH = described(answer=TensorObject, text="The tensor outside the graph.", body=Detach, examples={"named": {"id": "xd"}, "unnamed": {}}, query=[DATA], problems=(400, 415, 422))
+DETACH = described(
+    answer=TensorObject,
+    text="The tensor outside the graph.",
+    body=Detach,
+    examples={"named": {"id": "xd"}, "unnamed": {}},
+    query=[DATA],
+    problems=(400, 415, 422),
+)
