@@ -1,12 +1,13 @@
 """At which x each item stands: its order in the row and the gaps are kept, arrows become short and mostly straight.
 
-Each sweep asks every item where it would like to be, the weighted median of its neighbours, and then solves the row exactly: the
-positions nearest to the wishes that keep order and gaps (isotonic regression by pooling adjacent violators).
+Each sweep asks every item where it would like to be, the weighted median of its neighbours, and then solves the row
+exactly: the positions nearest to the wishes that keep order and gaps (isotonic regression, pooling adjacent violators).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from engine.picture.layers import Layers
 
@@ -50,7 +51,7 @@ def columns(found: Layers, widths: Sequence[float]) -> list[float]:
 def _steps(found: Layers, row: list[int], size: list[float]) -> list[float]:
     """How far each item of a row is from the first one when all stand as close as allowed."""
     at, step = 0.0, [0.0]
-    for a, b in zip(row, row[1:], strict=False):
+    for a, b in pairwise(row):
         both_boxes = a < found.real and b < found.real
         at += (size[a] + size[b]) / 2 + (GAP if both_boxes else LINE_GAP)
         step.append(at)
@@ -60,8 +61,8 @@ def _steps(found: Layers, row: list[int], size: list[float]) -> list[float]:
 def _weights(found: Layers) -> list[list[float]]:
     """How much each link (upper item, nth in ``down``) wants to be straight.
 
-    Long lines most; then, of a node's inputs, the one with the longest history: the spine of the graph, past which weights
-    and constants come in from the side.
+    Long lines most; then, of a node's inputs, the one with the longest history: the spine of the graph, to which
+    weights and constants come from the side.
     """
     deepest = [max((found.depth[found.owner[n]] for n in above), default=0) for above in found.up]
     weights = []
@@ -121,8 +122,8 @@ def _median(near: list[Wish]) -> float:
 def _settle(wishes: list[Wish], step: list[float]) -> list[float]:
     """The positions nearest to the wishes (weighted least squares) that are ``step`` apart or more."""
     pools: list[tuple[float, float, int]] = []  # mean, weight, members
-    for (wish, weight), offset in zip(wishes, step, strict=True):
-        mean, members = wish - offset, 1
+    for (wish, own), offset in zip(wishes, step, strict=True):
+        mean, weight, members = wish - offset, own, 1
         while pools and pools[-1][0] > mean:
             before, heavy, many = pools.pop()
             mean = (before * heavy + mean * weight) / (heavy + weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from itertools import pairwise
 
 from engine.picture.layers import Layers
 
@@ -41,7 +42,7 @@ def uncross(found: Layers) -> None:
 def count_crossings(found: Layers) -> int:
     """How many pairs of links cross, over all neighbouring rows."""
     total = 0
-    for upper, lower in zip(found.rows, found.rows[1:], strict=False):
+    for upper, lower in pairwise(found.rows):
         place = {item: i for i, item in enumerate(lower)}
         seen: list[int] = []
         for item in upper:
@@ -56,13 +57,10 @@ def _sweep(found: Layers, downward: bool, right: bool) -> None:
     """Sort each row by the median place of its neighbours in the row before; items without one keep their place."""
     links = found.up if downward else found.down
     rows = found.rows if downward else found.rows[::-1]
-    for fixed, row in zip(rows, rows[1:], strict=False):
+    for fixed, row in pairwise(rows):
         place = {item: i for i, item in enumerate(fixed)}
         keys = {item: _median(sorted(place[n] for n in links[item])) for item in row if links[item]}
-        if right:
-            movable = [item for item in reversed(row) if item in keys]
-        else:
-            movable = [item for item in row if item in keys]
+        movable = [item for item in (reversed(row) if right else row) if item in keys]
         movable.sort(key=keys.__getitem__)
         following = iter(movable)
         row[:] = [next(following) if item in keys else item for item in row]

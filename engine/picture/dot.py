@@ -20,16 +20,17 @@ FREED = ', style="filled,dashed", fillcolor="#f4f4f4", color="#8a8a8a", fontcolo
 
 
 def to_dot(graph: Graph) -> str:
-    """Write the whole graph in DOT; nodes are n0, n1, … in the graph's order, the node's own id is its tooltip.
+    r"""Write the whole graph in DOT; nodes are n0, n1, … in the graph's order, the node's own id is its tooltip.
 
     >>> x = GraphNode("x", "leaf", "x", None, "x", (2,), "float32")
-    >>> print(to_dot(Graph((x,), ())).splitlines()[3])
-      n0 [label="x\\n[2] · float32", tooltip="x", shape=box, style="rounded,filled", fillcolor="#e3f4e8", color="#1f7a48"];
+    >>> print(to_dot(Graph((x,), ())).splitlines()[4][:43])
+      n0 [label="x\n[2] · float32", tooltip="x"
     """
     number = {node.id: f"n{i}" for i, node in enumerate(graph.nodes)}
     fan_in = Counter(edge.target for edge in graph.edges)
     lines = [
         "digraph gradwire {",
+        "  graph [nslimit=1, nslimit1=1];",  # or Graphviz takes minutes over a long chain with a shared leaf
         '  node [fontname="monospace", fontsize=11, margin="0.15,0.08"];',
         '  edge [color="#5d6b7a", arrowsize=0.7, fontname="monospace", fontsize=9, fontcolor="#5d6b7a"];',
     ]

@@ -17,9 +17,9 @@ Kind = Literal["leaf", "op", "output", "unrecorded", "group"]
 class GraphNode:
     """One step of the graph, or a tensor at its rim.
 
-    ``name`` is what PyTorch prints (``MulBackward0``), for a leaf the tensor's name; ``op`` the operator (``mul``); ``tensor`` the
-    client's name for the result, if it has one; ``saved`` the names of the values kept for backward; ``freed`` whether they are gone.
-    ``value`` and ``grad`` are short texts and may have several lines, as a printed matrix has.
+    ``name`` is what PyTorch prints (``MulBackward0``), for a leaf the tensor's name; ``op`` the operator (``mul``);
+    ``tensor`` the client's name for the result, if it has one; ``saved`` the names of the values kept for backward;
+    ``freed`` whether they are gone. ``value`` and ``grad`` are short texts, of several lines where a matrix is printed.
 
     >>> GraphNode("1", "op", "ExpBackward0", "exp", None, (3,), "float32", saved=("result",)).to_json()["saved"]
     ['result']
@@ -123,7 +123,7 @@ class Graph:
 
 
 def walk_order(inputs: list[list[int]], consumers: list[list[int]]) -> list[int]:
-    """All positions, each after its inputs and as near to them as can be (depth first from the ends, without recursion).
+    """All positions, each after its inputs and as near to them as can be: depth first from the ends, iterative.
 
     Any run of neighbours in this order is a region of the graph: contracting it makes no cycle.
 

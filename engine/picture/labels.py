@@ -29,10 +29,10 @@ class Line(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """One line of text that every format and XML 1.0 can hold: unprintable characters show as \N{REPLACEMENT CHARACTER}.
+    r"""One line of text that every format and XML 1.0 can hold: what cannot be printed shows as the replacement mark.
 
-    >>> clean("a\\x00b \\n c")
-    'a\N{REPLACEMENT CHARACTER}b c'
+    >>> clean("a\x00b \n c") == "a\N{REPLACEMENT CHARACTER}b c"
+    True
     """
     text = _UNPRINTABLE.sub("\ufffd", _BIDI.sub("", text))
     return _SPACE.sub(" ", text).strip()
@@ -46,9 +46,7 @@ def cells(text: str) -> float:
     """
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 1.75 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 1.75 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def elide(text: str, longest: int = LONGEST) -> str:

@@ -1,7 +1,7 @@
 """Which row each node stands in, and the bends that let long arrows pass the rows between.
 
-Rows are longest paths from the sources, then nodes slide towards where their arrows get shorter. A picture that would be too
-wide is cut: a run of neighbours in walk order that still fits gets its rows, the next run gets the rows below.
+Rows are longest paths from the sources, then nodes slide to where their arrows get shorter. A picture that would be
+too wide is cut: the run of neighbours in walk order that still fits gets its rows, the next run gets the rows below.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ WIDEST = 2200.0  # a row wider than this, gaps included, is cut
 class Layers:
     """Rows of items: items below ``real`` are nodes, the others bends of the node ``owner``.
 
-    ``up`` and ``down`` link items of neighbouring rows only. All long arrows of one node share one line of bends: they carry
-    the same tensor. ``routes`` gives, per arrow (source, target), its bends from top to bottom; ``depth`` the longest path that
-    ends at a node.
+    ``up`` and ``down`` link items of neighbouring rows only. All long arrows of one node share one line of bends: they
+    carry the same tensor. ``routes`` gives, per arrow (source, target), its bends from top to bottom; ``depth`` the
+    longest path that ends at a node.
     """
 
     real: int

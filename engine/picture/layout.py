@@ -39,7 +39,7 @@ class Box:
 class Route:
     """An arrow from the lower side of one box to the upper side of another.
 
-    The points come in pairs: from an even one to the next the line is straight down, from an odd one to the next it swings over.
+    From an even point to the next the line goes straight down, from an odd one to the next it swings over.
     """
 
     source: str
@@ -144,9 +144,7 @@ def _place(
     uncross(found)
     x = columns(found, widths)
     bands = _bands(found, x, [height for _, height in sizes])
-    boxes = {
-        node: Box(x[i], sum(bands[found.rank[i]]) / 2, *sizes[i], row=found.rank[i]) for node, i in local.items()
-    }
+    boxes = {node: Box(x[i], sum(bands[found.rank[i]]) / 2, *sizes[i], row=found.rank[i]) for node, i in local.items()}
     ports = _ports(found, x, widths, [(local[s], local[t], number) for s, t, number in arrows])
     lines = {}
     for source, target, number in arrows:

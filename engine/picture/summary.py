@@ -1,7 +1,7 @@
 """A big graph folded into a small one.
 
-Contracting nodes must not make a cycle. Three kinds of contraction cannot, and only these are used: a run of operators in
-which each feeds only the next; a run of neighbours in walk order; taking sources and sinks out of such a run.
+Contracting nodes must not make a cycle. Three kinds of contraction cannot, and only these are used: a run of operators
+in which each feeds only the next; a run of neighbours in walk order; such a run less some sources and sinks.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ def summarise(graph: Graph, max_nodes: int = 300) -> Graph:
 
     Ends and widely used leaves are kept as they are, as far as a quarter of the room each allows.
 
-    >>> ops = tuple(GraphNode(str(i), "op", "NegBackward0", "neg", None, (), "float32") for i in range(1000))
-    >>> chain = Graph(ops, tuple(GraphEdge(str(i), str(i + 1), 0) for i in range(999)))
-    >>> [node.name for node in summarise(chain).nodes]
-    ['NegBackward0', 'NegBackward0', '996 more operators', 'NegBackward0', 'NegBackward0']
+    >>> x = GraphNode("0", "leaf", "x", None, "x", (), "float32")
+    >>> steps = tuple(GraphNode(str(i), "op", "NegBackward0", "neg", None, (), "float32") for i in range(1, 1000))
+    >>> chain = Graph((x, *steps), tuple(GraphEdge(str(i), str(i + 1), 0) for i in range(999)))
+    >>> [node.name for node in summarise(chain).nodes][:4]
+    ['x', 'NegBackward0', 'NegBackward0', '994 more operators']
     """
     if max_nodes < 8:
         raise InvalidValueError(f"max_nodes must be at least 8, and is {max_nodes}")
@@ -49,15 +50,12 @@ def _fold_runs(inputs: Links, consumers: Links) -> list[int]:
     follows = [len(found) == 1 and len(consumers[found[0]]) == 1 for found in steps]
     joined = list(range(len(inputs)))
     for start, found in enumerate(inputs):
-        if not found or follows[start]:
+        if not found or follows[start]:  # a source, or the middle of a run
             continue
         run = [start]
         while len(consumers[run[-1]]) == 1 and follows[consumers[run[-1]][0]]:
             run.append(consumers[run[-1]][0])
-        if consumers[run[-1]]:
-            middle = run[RUN_RIM:-RUN_RIM]
-        else:  # an end of the graph is one of those shown
-            middle = run[RUN_RIM : -RUN_RIM - 1]
+        middle = run[RUN_RIM : len(run) - RUN_RIM - (not consumers[run[-1]])]  # the graph's end is not counted
         if len(run) < SHORTEST_RUN:
             continue
         for node in middle:
@@ -146,7 +144,16 @@ def _group(members: list[GraphNode], taken: set[str]) -> GraphNode:
     name = ", ".join(text.format("more " if i == 0 else "") for i, text in enumerate(parts))
     ops = Counter(node.op or node.name for node in members if node.kind == "op")
     ranked = sorted(ops.items(), key=lambda item: (-item[1], item[0]))
-    contents = [f"{count:,} × {op}" for op, count in ranked[:3]] + (["…"] if len(ranked) > 3 else [])
+    contents = [f"{count:,} \N{MULTIPLICATION SIGN} {op}" for op, count in ranked[:3]]
+    contents += ["…"] if len(ranked) > 3 else []
     return GraphNode(
-        identity, "group", name, None, None, (), "", freed=all(node.freed for node in members), value="\n".join(contents)
+        identity,
+        "group",
+        name,
+        None,
+        None,
+        (),
+        "",
+        freed=all(node.freed for node in members),
+        value="\n".join(contents),
     )

@@ -1,7 +1,8 @@
 """A graph as an SVG picture that stands alone: no script, no font, nothing fetched; light and dark.
 
-Every text is in a monospaced font, whose width is known without a font at hand, so boxes fit their text everywhere. Colours are
-plain CSS (no variables), which slide and print programs understand too; the dark ones come by ``prefers-color-scheme``.
+Every text is in a monospaced font, whose width is known without a font at hand, so boxes fit their text everywhere.
+Colours are plain CSS (no variables), which slide and print programs understand too; the dark ones come by
+``prefers-color-scheme``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ HEAD_ROLES = ("title", "type", "contents")  # centred; the other lines stand bel
 LEAST_WIDTH = 480.0  # so that the legend fits
 STACK = 8.0  # what the cards under a group node add to its height
 ARROW = 8.0
+MOST_NUMBERED = 6  # inputs of a node; more numbers would run into each other
 TOLD = 60  # arrows told in words in the description
 
 LEGEND: dict[str, str] = {
@@ -51,22 +53,24 @@ def to_svg(graph: Graph, *, max_nodes: int = 300) -> str:
     found = layout(shown, {node.id: _size(node.kind, texts[node.id]) for node in shown.nodes})
     names = {node.id: texts[node.id][0].text for node in shown.nodes}
     fan_in = Counter(edge.target for edge in shown.edges)
+    numbered = {node.id for node in shown.nodes if node.kind != "group" and 1 < fan_in[node.id] <= MOST_NUMBERED}
     notes = _notes(graph, shown)
     inner = max(found.width, LEAST_WIDTH, max(cells(note) for note in notes) * TEXT_CELL)
     key, key_height = _legend(shown, inner)
     shift = MARGIN + (inner - found.width) / 2
     foot = MARGIN + found.height + 30
     width, height = inner + 2 * MARGIN, foot + key_height + TEXT_HEIGHT * len(notes) + MARGIN - 8
+    size = f'width="{_n(width)}" height="{_n(height)}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="gradwire-graph" role="img" '
-            f'viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" height="{_n(height)}">',
+            '<svg xmlns="http://www.w3.org/2000/svg" class="gradwire-graph" role="img"',
+            f'viewBox="0 0 {_n(width)} {_n(height)}" {size}>',
             f"<title>Computation graph: {_count(graph)}</title>",
             f"<desc>{escape(_telling(shown, names))}</desc>",
             f"<style>{STYLE}</style>",
-            f'<rect class="paper" width="{_n(width)}" height="{_n(height)}" rx="10"/>',
+            f'<rect class="paper" {size} rx="10"/>',
             f'<g transform="translate({_n(shift)} {_n(MARGIN)})">',
-            *(_edge(route, names, numbered=fan_in[route.target] > 1) for route in found.routes),
+            *(_edge(route, names, numbered=route.target in numbered) for route in found.routes),
             *(_node(node, texts[node.id], found.boxes[node.id]) for node in shown.nodes),
             "</g>",
             f'<g class="legend" transform="translate({_n(MARGIN)} {_n(foot)})">',
@@ -155,12 +159,14 @@ def _outline(kind: str, x: float, y: float, width: float, height: float) -> list
         return [rect(0, 6), rect(3.5, 3, "inner")]
     if kind == "unrecorded":
         cut = min(12.0, height / 3)
-        corners = f"h{_n(width - 2 * cut)}l{cut} {cut}v{_n(height - 2 * cut)}l-{cut} {cut}h-{_n(width - 2 * cut)}l-{cut} -{cut}"
-        return [f'<path class="shape" d="M{_n(x + cut)} {_n(y)}{corners}v-{_n(height - 2 * cut)}z"/>']
+        c, across, down = _n(cut), _n(width - 2 * cut), _n(height - 2 * cut)
+        corners = f"h{across}l{c} {c}v{down}l-{c} {c}h-{across}l-{c} -{c}v-{down}z"
+        return [f'<path class="shape" d="M{_n(x + cut)} {_n(y)}{corners}"/>']
     if kind == "group":
+        inset = min(5.0, width / 12)
         return [
-            f'<rect class="shape" x="{_n(x + i * 5)}" y="{_n(y + i * 4)}" '
-            f'width="{_n(width - i * 10)}" height="{_n(height - STACK)}" rx="6"/>'
+            f'<rect class="shape" x="{_n(x + i * inset)}" y="{_n(y + i * STACK / 2)}" '
+            f'width="{_n(width - 2 * i * inset)}" height="{_n(height - STACK)}" rx="{_n(min(6, inset + 1))}"/>'
             for i in (2, 1, 0)
         ]
     return [rect(0, 6)]
@@ -215,7 +221,9 @@ def _notes(graph: Graph, shown: Graph) -> list[str]:
     if shown is not graph:
         groups = sum(node.kind == "group" for node in shown.nodes)
         folded = len(graph.nodes) - len(shown.nodes) + groups
-        notes.append(f"Summary of {_count(graph)}: {folded:,} nodes are folded into {groups:,} {_plural('stack', groups)}.")
+        notes.append(
+            f"Summary of {_count(graph)}: {folded:,} nodes are folded into {groups:,} {_plural('stack', groups)}."
+        )
     return notes
 
 
