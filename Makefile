@@ -5,7 +5,6 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 VENV ?= .venv
-TORCH := torch==2.13.0
 UV := uv==0.13.9
 
 RUN := $(VENV)/bin/python
@@ -21,7 +20,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench conformance clean environment
+.PHONY: help serve test check stubs lock bench conformance clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -57,7 +56,10 @@ clean:  ## remove the environment, caches and what was built
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find engine service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# For scripts: the environment alone, and with PyTorch.
 environment: $(ENVIRONMENT)
+
+torch: $(VENV)/.torch
 
 # The lock is installed into an empty environment, so that nothing lives on which it no longer names.
 $(VENV)/.locked: requirements.lock
@@ -74,6 +76,7 @@ $(ENVIRONMENT): $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# All but PyTorch and what it needs is there already, so that nothing of the lock changes.
 $(VENV)/.torch: $(ENVIRONMENT)
-	$(PIP) install $(TORCH)
+	$(PIP) install --no-build-isolation --editable '.[conformance]'
 	@touch $@

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-__all__ = ["ROOT", "Source", "sources"]
+__all__ = ["ROOT", "Source", "files", "sources"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SKIPPED: Final = {"__pycache__", "build", "dist", "node_modules"}
@@ -47,8 +47,8 @@ class Source:
 
 
 @cache
-def sources() -> tuple[Source, ...]:
-    """Every text file of ours, in order of path. Without git (a source archive) the folders are walked."""
+def files() -> tuple[Path, ...]:
+    """Every file of ours, in order of path. Without git (a source archive) the folders are walked."""
     found = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -61,5 +61,11 @@ def sources() -> tuple[Source, ...]:
             if SKIPPED.isdisjoint(path.parts)
         ]  # fmt: skip
         paths += [path for path in ROOT.iterdir() if path.is_file()]
-    texts = [p for p in paths if p.is_file() and (p.suffix in TEXTS or p.name in TEXTS_WITHOUT_SUFFIX)]
-    return tuple(Source(p.relative_to(ROOT).as_posix(), p.read_text(encoding="utf-8")) for p in sorted(set(texts)))
+    return tuple(sorted({path for path in paths if path.is_file()}))
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """Every text file of ours, in order of path."""
+    texts = [path for path in files() if path.suffix in TEXTS or path.name in TEXTS_WITHOUT_SUFFIX]
+    return tuple(Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in texts)

@@ -34,6 +34,8 @@ def tree(tmp_path: Path) -> Path:
             path = tmp_path / source.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source.text)
+            for folder in path.relative_to(tmp_path).parents[:-1]:  # what is no package yet is one here
+                (tmp_path / folder / "__init__.py").touch()
     return tmp_path
 
 
