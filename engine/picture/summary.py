@@ -16,13 +16,15 @@ __all__ = ["summarise"]
 Links = list[list[int]]
 
 SHORTEST_RUN = 8  # a shorter chain is easier read than its summary
+OVERVIEW = 48  # nodes of a summary by regions: arrows between regions are many, and more cannot be read
 RUN_RIM = 2  # operators of a chain shown at each of its ends
 
 
 def summarise(graph: Graph, max_nodes: int = 300) -> Graph:
     """The graph, with runs and regions folded into ``group`` nodes where it has more than ``max_nodes`` nodes.
 
-    Ends and widely used leaves are kept as they are, as far as a quarter of the room each allows.
+    Outputs and widely used leaves are kept as they are, as far as a quarter of the room each allows. Where folding runs is
+    not enough, the summary is an overview of at most ``OVERVIEW`` nodes.
 
     >>> x = GraphNode("0", "leaf", "x", None, "x", (), "float32")
     >>> steps = tuple(GraphNode(str(i), "op", "NegBackward0", "neg", None, (), "float32") for i in range(1, 1000))
@@ -39,7 +41,8 @@ def summarise(graph: Graph, max_nodes: int = 300) -> Graph:
     count = max(part) + 1
     if count > max_nodes:
         coarse_inputs, coarse_consumers = _contract(part, count, inputs)
-        coarse = _fold_regions(coarse_inputs, coarse_consumers, max_nodes)
+        outputs = {p for p, node in zip(part, graph.nodes, strict=True) if node.kind == "output"}
+        coarse = _fold_regions(coarse_inputs, coarse_consumers, outputs, min(max_nodes, OVERVIEW))
         part = [coarse[p] for p in part]
     return _quotient(graph, part)
 
@@ -66,10 +69,10 @@ def _fold_runs(inputs: Links, consumers: Links) -> list[int]:
     return _renumber(joined)
 
 
-def _fold_regions(inputs: Links, consumers: Links, max_nodes: int) -> list[int]:
+def _fold_regions(inputs: Links, consumers: Links, outputs: set[int], max_nodes: int) -> list[int]:
     """A part number per node, at most ``max_nodes`` parts: the middle of the walk order is cut into regions."""
     room = max_nodes // 4
-    ends = [n for n, found in enumerate(consumers) if not found and inputs[n]][:room]
+    ends = [n for n in sorted(outputs) if not consumers[n] and inputs[n]][:room]
     shared = [n for n, found in enumerate(inputs) if not found and len(consumers[n]) > 1]
     shared.sort(key=lambda n: -len(consumers[n]))
     kept = {*ends, *shared[:room]}
