@@ -111,7 +111,7 @@ class _Walk:
             slots = self.grads.get(seq)
             if slots is None:
                 node = edge.node  # type: ignore[union-attr]
-                slots = self.grads[seq] = [None] * len(node.extra.outputs)
+                slots = self.grads[seq] = [None] * len(node.extra.outputs)  # type: ignore[union-attr, arg-type]
                 self.nodes[seq] = node
                 heappush(self.heap, -seq)
             slots[number] = g if slots[number] is None else slots[number] + g
@@ -147,12 +147,12 @@ class _Walk:
                 if node.extra is not None or not plain:
                     self._run_one(node, plan, g, saved)
                     break
-                produced = plan.backward(g, saved, node.attrs)
+                produced: Any = plan.backward(g, saved, node.attrs)
                 if saved and not keep and plan.arrays:
                     if transaction is not None:
                         transaction.attribute(node, "saved")
                     node.saved = None
-                saved = cells = None
+                saved = cells = ()
                 edges = node.edges
                 if len(edges) != len(produced):
                     produced = _flat(produced)
@@ -210,7 +210,7 @@ class _Walk:
                     upstream = tuple(slots) if plan.wants_all else slots[0]
         arguments = self._tensors(node, saved) if self.create and plan.saves else saved
         try:
-            produced = plan.backward(upstream, arguments, node.attrs)
+            produced: Any = plan.backward(upstream, arguments, node.attrs)
         except AutogradError as error:
             raise _located(error, node) from error
         if not self.keep and plan.arrays:
@@ -351,7 +351,7 @@ def _version_error(node: Node, i: int) -> VersionError:
         origin = f", which is output {k} of {node.name()},"
     else:
         edge = node.edges[_edge_index(node, node.plan, k)]
-        inner = edge.node if type(edge) is Port else edge
+        inner: Any = edge.node if type(edge) is Port else edge
         number = edge.number if type(edge) is Port else 0
         origin = (
             "" if inner is None or type(inner) is AccumulateGrad else f", which is output {number} of {inner.name()},"
@@ -394,9 +394,8 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
                 transaction.cell(before._version_cell)
             before._version_cell[0] += 1
     if meta.post_hooks:
-        t = leaf.tensor() if leaf.tensor is not None else None
         for hook in tuple(meta.post_hooks.values()):
-            hook(t)
+            hook(leaf.variable)
 
 
 def _sequence(value: Any, what: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from engine import schema as schemas
 from engine.errors import ArgumentError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["OPS", "Estimate", "Op", "Spec", "find", "op"]
 
 Kind = Literal["pointwise", "linear", "view", "reduce", "opaque", "composite", "create"]
-Promotion = Literal["common", "float", "none"]
+Promotion: TypeAlias = Literal["common", "float", "none"] | tuple[str, ...]
 
 
 class Spec(NamedTuple):
@@ -157,7 +157,8 @@ def op(
 
     line: torch's schema line. meta: Specs → Spec, a tuple of them, or Estimate; raises PyTorch's sentence for what does not fit.
     kind: what forward mode and batching may assume. vjp: {argument or "a, b": rule(g, saved…)}; None: not differentiable.
-    promote: "common" (the default of pointwise rows), "float" (integers become the default dtype) or "none".
+    promote: "common" (the default of pointwise rows), "float" (integers become the default dtype), "none", or the names of those
+    that take part.
     grad_fn: PyTorch's name of the node (default: CamelCase of the name + "Backward0"). names: the public names, first the canonical.
     forms: of "function", "method", "inplace", "property". samples: what the tests try. ufunc: the NumPy ufunc that the kernel is for
     arrays of one floating dtype and default attributes; the short doors call it directly.

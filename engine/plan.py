@@ -1,8 +1,8 @@
 """Plans: for a row and the set of its inputs that require grad, what a node saves and the one function that runs its rules.
 
 A rule names what it needs. From the names a plan derives which raw values a node keeps (only those that the gradients asked for need)
-and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else. ``compiled`` is the only
-place in the engine that compiles text; ``doors.py`` uses it too. The text holds nothing but positions.
+and writes a small Python function ``backward(g, saved, attrs) -> gradients``, compiled once: a call per rule and nothing else.
+``compiled`` is the only place in the engine that compiles text; ``doors.py`` uses it too. The text holds nothing but positions.
 """
 
 from __future__ import annotations

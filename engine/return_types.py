@@ -16,7 +16,8 @@ def of(name: str, fields: tuple[str, ...]) -> Any:
     >>> of("max", ("values", "indices"))._fields
     ('values', 'indices')
     """
-    base: Any = namedtuple(name.rpartition(".")[2], fields)  # noqa: PYI024 - the fields are data
+    make: Any = namedtuple  # noqa: PYI024 - the fields are data
+    base: Any = make(name.rpartition(".")[2], fields)
 
     def show(self: Any) -> str:
         inner = ",\n".join(f"{f}={getattr(self, f)!r}" for f in fields)

@@ -325,7 +325,7 @@ class Tensor(TensorMethods):
     def __len__(self) -> int:
         if self._array.ndim == 0:
             raise ArgumentError("len() of a 0-d tensor")
-        return self._array.shape[0]
+        return int(self._array.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:

@@ -29,7 +29,7 @@ class Step(NamedTuple):
     op: Op
     attrs: tuple[Any, ...]
     number: int | None
-    count: int
+    outputs: int
     shape: tuple[int, ...]
 
 
@@ -69,7 +69,7 @@ def _replay_vjp(g: Any, chain: tuple[Step, ...]) -> Any:
         assert plan is not None, step.op
         saved = tuple(step.shape for _ in plan.saves)
         if step.number is not None:
-            g = tuple(g if k == step.number else None for k in range(step.count))
+            g = tuple(g if k == step.number else None for k in range(step.outputs))
         g = plan.backward(g, saved, step.attrs)[0]
     return g
 

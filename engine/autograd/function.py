@@ -153,7 +153,10 @@ class CustomPlan(Plan):
 
 
 class Function:
-    """The base of custom operators: ``forward(ctx, …)`` (or ``forward(…)`` with ``setup_context``), ``backward(ctx, *grads)``, ``apply``."""
+    """The base of custom operators.
+
+    ``forward(ctx, …)`` (or ``forward(…)`` with ``setup_context``), ``backward(ctx, *grads)``, and ``apply`` to call it.
+    """
 
     _plan: Plan
 

@@ -43,7 +43,8 @@ def from_data(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
         array = np.array(flat, dtype=_exact(kind_of(flat), dtype))
     except OverflowError:
         raise TensorError("Overflow when unpacking long long") from None
-    return array.astype(dtype.numpy, copy=False).reshape(shape)
+    array = array.astype(dtype.numpy, copy=False).reshape(shape)
+    return array if shape else array[()]  # type: ignore[no-any-return]
 
 
 def kind_of(flat: list[Any]) -> str:

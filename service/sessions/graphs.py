@@ -53,6 +53,6 @@ def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
         for k, t in enumerate(b.unrecorded.inputs):
             edge = node_of(t)
             source = None if edge is None else f"n{edge.seq}"
-            if source in ids:
+            if source is not None and source in ids:
                 edges.append(GraphEdge(source=source, target=node_id, input=k))
     return Graph(nodes=tuple(nodes), edges=tuple(edges))

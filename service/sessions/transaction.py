@@ -163,7 +163,7 @@ class Transaction:
         for item in index if isinstance(index, tuple) else (index,):
             if isinstance(item, (Tensor, list)):
                 count *= max(item.numel() if isinstance(item, Tensor) else len(item), 1)
-        shape = (count, target.numel() or 1)
+        shape: tuple[int, ...] = (count, target.numel() or 1)
         if count > 1:
             most = min(
                 count * target.numel(), count * max(target.numel() // max(target.shape[0] if target.ndim else 1, 1), 1)

@@ -72,7 +72,10 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
 
     Errors: NotFound for the operator, UnknownReference for an id, the engine's ArgumentError for what does not fit.
     """
-    overloads, inplace = find_operator(name)
+    try:
+        overloads, inplace = find_operator(name)
+    except NotFound as error:
+        raise InvalidInput(error.detail, argument="op") from None
     if len(args) + len(kwargs) > _MOST_ARGUMENTS and not all(type(a) is int for a in args):
         raise InvalidInput(f"{name}() takes at most {_MOST_ARGUMENTS} arguments", argument="args")
     first: ArgumentError | None = None

@@ -1,0 +1,108 @@
+"""Pure ASGI middleware: request id, size of bodies, content encodings, hosts on loopback, security headers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from typing import Any, Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import STATUSES, problem
+
+__all__ = ["Guard"]
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+CSP: Final = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Guard:
+    """Stands before everything else. ``loopback``: answer only to hosts that name this machine (against DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, *, request_bytes: int, loopback: bool) -> None:
+        self.app = app
+        self.request_bytes = request_bytes
+        self.loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                out["X-Request-Id"] = request_id
+                out["X-Content-Type-Options"] = "nosniff"
+                out["Referrer-Policy"] = "no-referrer"
+                out.setdefault("Cache-Control", "no-store")
+                out.setdefault("Content-Security-Policy", CSP)
+            await send(message)
+
+        refused = self._refused(headers)
+        if refused is not None:
+            await problem(STATUSES[refused[0]], refused[1], refused[2])(scope, receive, send_with_headers)
+            return
+        await self.app(scope, _Bounded(receive, self.request_bytes), send_with_headers)
+
+    def _refused(self, headers: dict[bytes, bytes]) -> tuple[int, str, dict[str, Any] | None] | None:
+        if self.loopback and not _is_local(headers.get(b"host", b"")):
+            return 421, "This service listens on loopback and answers to localhost and loopback addresses only.", None
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            return 415, "A compressed body is not taken: send it without Content-Encoding.", None
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit():
+            return 400, "Content-Length is no number.", None
+        if int(length) > self.request_bytes:
+            return 413, *too_large(self.request_bytes)
+        return None
+
+
+def too_large(most: int) -> tuple[str, dict[str, Any]]:
+    """The sentence for a body over the limit, and its members."""
+    return f"The body is larger than request_bytes allows: {most:,} bytes.", {
+        "limit": "request_bytes",
+        "value": most,
+        "unit": "bytes",
+    }
+
+
+def _is_local(host: bytes) -> bool:
+    name = host.decode("latin-1").lower()
+    name = name[1 : name.index("]")] if name.startswith("[") and "]" in name else name.partition(":")[0]
+    if name in ("localhost", ""):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name in ("testserver",)
+
+
+class TooLarge(Exception):
+    """A body without Content-Length that grew past the limit."""
+
+
+class _Bounded:
+    """Counts a body that did not say its length."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self.receive = receive
+        self.most = most
+        self.count = 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        if message["type"] == "http.request":
+            self.count += len(message.get("body", b""))
+            if self.count > self.most:
+                raise TooLarge
+        return message

@@ -1,0 +1,19 @@
+"""Every router, in the order of the documentation."""
+
+from __future__ import annotations
+
+from service.api.routes import batch, catalogue, docs, graph, health, ops, scopes, sessions, tensors
+
+ROUTERS = (
+    sessions.router,
+    tensors.router,
+    ops.router,
+    batch.router,
+    scopes.router,
+    graph.router,
+    catalogue.router,
+    health.router,
+    docs.router,
+)
+
+__all__ = ["ROUTERS"]

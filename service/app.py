@@ -1,0 +1,103 @@
+"""The composition root: where parts are chosen and joined. Importing a module opens nothing; one lifespan opens and closes all."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+from service.api import problems
+from service.api.exchange import Parts
+from service.api.middleware import Guard, TooLarge, too_large
+from service.api.routes import ROUTERS
+from service.api.schemas.document import Problem
+from service.executors.local import LocalExecutor, SystemClock
+from service.sessions.limits import Limits
+from service.sessions.manager import SessionManager
+from service.settings import Settings
+
+__all__ = ["create_app"]
+
+DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
+
+Every example can be pressed. They assume the session of the tutorial: `POST /v1/sessions`, then the batch example, which makes `x`, `y`, `z` and `out`.
+Errors are RFC 9457 problem documents; each `type` is a page of this service."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application with its parts: sessions in memory, work in threads."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        executor = LocalExecutor(settings.threads)
+        app.state.parts = Parts(settings, _manager(settings, executor))
+        try:
+            yield
+        finally:
+            executor.close()
+
+    app = FastAPI(
+        title="Gradwire",
+        version=version("gradwire"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_exception_handler(TooLarge, _too_large)
+    app.add_middleware(Guard, request_bytes=settings.request_bytes, loopback=is_loopback(settings.host))
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _manager(settings: Settings, executor: LocalExecutor) -> SessionManager:
+    limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
+    return SessionManager(
+        executor,
+        SystemClock(),
+        limits,
+        most_sessions=settings.sessions,
+        idle_ttl=settings.session_ttl,
+        queue_places=settings.queue_places,
+        queue_seconds=settings.queue_seconds,
+    )
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    detail, members = too_large(request.app.state.parts.settings.request_bytes)
+    return problems.problem(problems.STATUSES[413], detail, members)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the model of problems that every operation refers to."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = document.setdefault("components", {}).setdefault("schemas", {})
+        components["Problem"] = Problem.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            components.pop(name, None)
+        for operation in (o for path in document["paths"].values() for o in path.values()):
+            refused = operation["responses"].get("422", {})
+            if "application/json" in refused.get("content", {}):
+                del operation["responses"]["422"]
+        app.openapi_schema = document
+    return app.openapi_schema

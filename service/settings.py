@@ -1,0 +1,85 @@
+"""Every knob: its environment variable, type, unit, default and one sentence. The command line has an option for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+__all__ = ["Settings", "describe", "from_environment"]
+
+MIB = 2**20
+
+
+def knob(default: Any, unit: str, sentence: str) -> Any:
+    """A setting: ``GRADWIRE_`` and its name in capitals is the environment variable."""
+    return field(default=default, metadata={"unit": unit, "sentence": sentence})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service runs. Limits are checked before any work; over one, the answer names it."""
+
+    host: str = knob("127.0.0.1", "address", "The address to listen on.")
+    port: int = knob(8000, "port", "The port to listen on.")
+    threads: int = knob(2, "threads", "Threads for work of more than a millisecond.")
+    request_bytes: int = knob(32 * MIB, "bytes", "The largest request body; over it 413.")
+    json_depth: int = knob(64, "levels", "How deep JSON may be nested; over it 400.")
+    tensor_elements: int = knob(4 * MIB, "elements", "The largest tensor by elements; over it 422.")
+    tensor_bytes: int = knob(32 * MIB, "bytes", "The largest tensor by bytes; over it 422.")
+    tensor_dims: int = knob(64, "dims", "The most dims of a tensor; over it 422.")
+    session_bytes: int = knob(
+        256 * MIB, "bytes", "What a session may hold: values, gradients and what its graphs keep; over it 422."
+    )
+    session_nodes: int = knob(50_000, "nodes", "The most nodes of a session's graphs; over it 422.")
+    session_tensors: int = knob(50_000, "ids", "The most ids of a session; over it 422.")
+    batch_steps: int = knob(2_000, "steps", "The most steps of a batch; over it 422.")
+    step_outputs: int = knob(1_000, "outputs", "The most outputs of one step; over it 422.")
+    request_cost: int = knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
+    batch_cost: int = knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")
+    scopes: int = knob(64, "scopes", "The most open scopes of a session; over it 422.")
+    sessions: int = knob(1_000, "sessions", "The most open sessions; over it 429.")
+    session_ttl: float = knob(3_600.0, "seconds", "How long a session lives without a request.")
+    queue_places: int = knob(32, "requests", "How many requests may wait for one session; over it 429.")
+    queue_seconds: float = knob(5.0, "seconds", "How long a request waits for its session; over it 503.")
+    keep_alive: int = knob(15, "seconds", "How long an idle connection is kept.")
+    connections: int = knob(512, "connections", "The most connections at a time; over it 503.")
+    shutdown: int = knob(30, "seconds", "How long a shutdown waits for what was accepted.")
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not isinstance(value, str) and value < (0 if f.name == "port" else 1):
+                raise ValueError(f"{f.name} must be at least 1 {f.metadata['unit']}, not {value}")
+
+
+KINDS: dict[str, type] = {f.name: type(f.default) for f in fields(Settings)}
+
+
+def from_environment(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from ``GRADWIRE_*`` variables, with ``given`` (what is not None) on top.
+
+    Errors: ValueError names the variable and what it must be.
+    """
+    found: dict[str, Any] = {}
+    for name, text in (os.environ if environment is None else environment).items():
+        if not name.startswith("GRADWIRE_") or name == "GRADWIRE_CI":
+            continue
+        key = name.removeprefix("GRADWIRE_").lower()
+        if key not in KINDS:
+            raise ValueError(f"{name} is no setting; there are {', '.join('GRADWIRE_' + k.upper() for k in KINDS)}")
+        try:
+            found[key] = KINDS[key](text)
+        except ValueError:
+            raise ValueError(f"{name} must be of type {KINDS[key].__name__}") from None
+    found.update({k: v for k, v in given.items() if v is not None})
+    return Settings(**found)
+
+
+def describe() -> list[tuple[str, str, Any, str, str]]:
+    """Each setting: name, environment variable, default, unit, sentence."""
+    return [
+        (f.name, f"GRADWIRE_{f.name.upper()}", f.default, f.metadata["unit"], f.metadata["sentence"])
+        for f in fields(Settings)
+    ]

@@ -1,0 +1,1 @@
+"""Arrays ↔ bytes, and nothing else: strict JSON, values in JSON. Imports nothing of ours."""

@@ -1,0 +1,105 @@
+"""Strict JSON: UTF-8, bounded depth (measured before parsing), no NaN or Infinity, no key twice, no number that would be changed.
+
+Keys given twice are looked for in bodies up to 64 KiB; in larger ones the last wins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from service.wire.errors import InvalidJson, UnsupportedMediaType
+
+__all__ = ["array_to_json", "decode", "render"]
+
+SMALL: Final = 64 * 2**10
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(c for c in range(256) if c not in b"[]{}")
+_LONG: Final = re.compile(rb"\d{19}|[eE]\+?\d{3}")
+_KEY: Final = 128
+
+
+def decode(body: bytes, content_type: str | None = None, *, max_depth: int = 64) -> Any:
+    """A JSON document as Python data.
+
+    Errors: UnsupportedMediaType for another content type, InvalidJson for anything that is not strict JSON.
+    """
+    if content_type is not None:
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            raise UnsupportedMediaType("the body must be application/json")
+    check_depth(body, max_depth)
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(
+            f"the body is not JSON: {error.msg.partition(':')[0]} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if len(body) <= SMALL:
+        json.loads(body, object_pairs_hook=_unique, parse_int=_integer, parse_float=_float)
+    elif _LONG.search(body):
+        json.loads(body, parse_int=_integer, parse_float=_float)
+    return found
+
+
+def check_depth(body: bytes, most: int) -> None:
+    """Refuse a document nested deeper than ``most``, without parsing it."""
+    if body.count(b"[") + body.count(b"{") <= most:
+        return
+    bare = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
+    brackets = np.frombuffer(bare.translate(None, _NOT_BRACKETS), np.uint8)
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
+    if steps.size and int(np.cumsum(steps).max()) > most:
+        raise InvalidJson(f"the body is nested deeper than {most} levels")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidJson("the body gives a key twice in one object")
+    if any(len(k) > _KEY for k in found):
+        raise InvalidJson(f"the body has a key of more than {_KEY} characters")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise InvalidJson("the body has an integer of more than 64 bits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise InvalidJson('the body has a number past float64; infinities are written "Infinity" and "-Infinity"')
+    return value
+
+
+def array_to_json(array: np.ndarray[Any, Any]) -> Any:
+    """Values as something that ``render`` writes: shortest round trip for their dtype, non-finite ones as strings, complex as pairs."""
+    if array.dtype.kind == "c":
+        array = np.stack([array.real, array.imag], -1)
+    if array.size == 0:
+        return array.tolist()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return _spelled(array)
+    if array.ndim == 0:
+        return array[()] if array.dtype.kind == "f" else array.item()
+    return np.ascontiguousarray(array)
+
+
+def _spelled(array: np.ndarray[Any, Any]) -> Any:
+    """Nested lists with "NaN", "Infinity" and "-Infinity" where they stand."""
+    words = {True: "Infinity", False: "-Infinity"}
+    cells = np.empty(array.shape, dtype=object)
+    cells.ravel()[:] = [v if np.isfinite(v) else "NaN" if v != v else words[bool(v > 0)] for v in array.ravel()]  # noqa: PLR0124
+    return cells.tolist() if array.ndim else cells.item()
+
+
+def render(value: Any) -> bytes:
+    """Plain data, NumPy arrays in C order and NumPy numbers among it, as JSON."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)

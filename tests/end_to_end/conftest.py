@@ -1,0 +1,69 @@
+"""A live server: the installed command in a process of its own, on a real socket, ended by SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def start(port: int, **settings: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **{f"GRADWIRE_{k.upper()}": v for k, v in settings.items()}}
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", "serve", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, (process.stdout.read() if process.stdout else b"").decode()
+        try:
+            if httpx.get(f"{url}/healthz", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the server did not answer")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it as an orchestrator would; it must end by itself and say that all is well."""
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=30)[0].decode()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output, output
+
+
+@pytest.fixture(scope="session")
+def live_url() -> Iterator[str]:
+    port = free_port()
+    process = start(port)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(url, process)
+        yield url
+    finally:
+        if process.poll() is None:
+            stop(process)
+
+
+@pytest.fixture(scope="session")
+def http(live_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live_url, timeout=60) as client:
+        yield client
