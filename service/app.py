@@ -25,7 +25,8 @@ __all__ = ["create_app"]
 
 DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
 
-Every example can be pressed. They assume the session of the tutorial: `POST /v1/sessions`, then the batch example, which makes `x`, `y`, `z` and `out`.
+Every example can be pressed. They assume the session of the tutorial: `POST /v1/sessions`, then the example of
+`POST …/batch`, which makes `x`, `y`, `z` and `out`.
 Errors are RFC 9457 problem documents; each `type` is a page of this service."""
 
 
@@ -82,7 +83,7 @@ def _manager(settings: Settings, executor: LocalExecutor) -> SessionManager:
     )
 
 
-async def _too_large(request: Request, error: Exception) -> Response:
+async def _too_large(request: Request, _: Exception) -> Response:
     detail, members = too_large(request.app.state.parts.settings.request_bytes)
     return problems.problem(problems.STATUSES[413], detail, members)
 

@@ -84,7 +84,7 @@ def _is_local(host: bytes) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return name in ("testserver",)
+        return name == "testserver"
 
 
 class TooLarge(Exception):

@@ -251,11 +251,11 @@ def _short(text: str, most: int = DETAIL) -> str:
     return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(_: Request, error: Exception) -> Response:
     return problem(kind_of(error), str(error) or kind_of(error).explanation, members_of(error))
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     causes = [f"{'.'.join(str(p) for p in e['loc'])[:80]}: {str(e['msg'])[:120]}" for e in error.errors()[:5]]
     return problem(INVALID_ARGUMENT, "; ".join(causes))
@@ -283,8 +283,8 @@ def allowed(request: Request) -> set[str]:
     return methods
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    log.exception("unhandled error", exc_info=error)
+async def _failed(_: Request, error: Exception) -> Response:
+    log.error("unhandled error", exc_info=error)
     return problem(STATUSES[500], "The service failed. Nothing of this request was kept.")
 
 

@@ -97,6 +97,8 @@ def _items(
 ) -> tuple[list[Any], int]:
     items: list[Any] = []
     while at < len(tokens) and tokens[at][1] != closing:
+        if tokens[at][1] in (",", "]"):
+            raise InvalidInput("an index has an empty place", argument=argument)
         item, at = _item(tokens, at, lookup, argument, nested=closing is not None)
         items.append(item)
         if at < len(tokens) and tokens[at][1] == ",":

@@ -108,6 +108,8 @@ def array_from_json(data: Any, dtype: np.dtype[Any] | None, default_dtype: str) 
     if dtype.kind in "iu":
         return _integers(array, dtype)
     if dtype.kind == "c":
+        if array.size == 0:
+            return array.astype(dtype)
         if array.ndim == 0 or array.shape[-1] != 2:
             raise InvalidValues("complex values are pairs [re, im]")
         part = array.astype(np.float32 if dtype.itemsize == 8 else np.float64)

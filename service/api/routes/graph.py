@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from engine.picture import to_dot, to_mermaid, to_svg
+from engine.picture import Graph, to_dot, to_mermaid, to_svg
 from service.api.exchange import parts
 from service.api.schemas import graph as schema
 from service.sessions.graphs import session_graph
@@ -16,7 +17,7 @@ from service.wire.json_codec import render
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/graph", tags=["graph"])
 
-FORMATS: Final = {
+FORMATS: Final[dict[str, tuple[str, Callable[[Graph], bytes]]]] = {
     "json": ("application/json", lambda g: render(g.to_json())),
     "dot": ("text/vnd.graphviz; charset=utf-8", lambda g: to_dot(g).encode()),
     "mermaid": ("text/plain; charset=utf-8", lambda g: to_mermaid(g).encode()),
