@@ -54,7 +54,7 @@ from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Size as Size
 from engine.tensor import Tensor as Tensor
 
-assert _ops.__all__
+assert _ops.families
 
 # NumPy warns where PyTorch is silent (a division by zero, say). The filter touches warnings raised in the engine only.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"engine(\.|$)")

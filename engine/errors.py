@@ -7,6 +7,7 @@
     └── TensorError (RuntimeError)         what PyTorch raises from its kernels
         ├── ShapeError                     shapes that do not fit
         ├── DtypeError                     dtypes that do not fit
+        │   └── UnsupportedDtypeError (NotImplementedError)   a dtype for which the operator is not made
         └── AutogradError                  what the graph does not allow
             ├── GraphFreedError            a second backward without retain_graph
             ├── VersionError               a saved tensor was changed in place
@@ -31,6 +32,7 @@ __all__ = [
     "NoDerivativeError",
     "ShapeError",
     "TensorError",
+    "UnsupportedDtypeError",
     "VersionError",
     "ViewError",
 ]
@@ -66,6 +68,10 @@ class ShapeError(TensorError):
 
 class DtypeError(TensorError):
     """A dtype that the operator does not take, or a result that cannot be cast."""
+
+
+class UnsupportedDtypeError(DtypeError, NotImplementedError):
+    """A dtype for which the operator is not made: PyTorch's NotImplementedError."""
 
 
 class AutogradError(TensorError):

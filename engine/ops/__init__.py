@@ -1,7 +1,13 @@
-"""All rows of the operator table, by family. Importing this package declares them."""
+"""All rows of the operator table, a module per family. Importing this package declares them."""
 
 from __future__ import annotations
 
-from engine.ops import create, pointwise, reduce, shape
+import importlib
+import pkgutil
 
-__all__ = ["create", "pointwise", "reduce", "shape"]
+__all__ = ["families"]
+
+families: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+for _name in families:
+    importlib.import_module(f"{__name__}.{_name}")

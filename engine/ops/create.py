@@ -109,7 +109,6 @@ def tensor(data: Any, dtype: Any, requires_grad: Any) -> Any:
 
     dtype: from the data unless given: bool, int64, or the default floating dtype. Errors: ValueError for ragged lists. Source: torch.tensor.
 
-    >>> import engine as torch
     >>> torch.tensor([[1, 2], [3, 4]])
     tensor([[1, 2],
             [3, 4]])
@@ -135,7 +134,6 @@ def ones(size: Any, dtype: Any, requires_grad: Any) -> Any:
 
     size: the shape, as ints or one list. dtype: the default floating dtype unless given. Source: torch.ones.
 
-    >>> import engine as torch
     >>> torch.ones(2, 2)
     tensor([[1., 1.],
             [1., 1.]])
@@ -153,7 +151,6 @@ def ones(size: Any, dtype: Any, requires_grad: Any) -> Any:
 def zeros_like(input: Any, dtype: Any, requires_grad: Any) -> Any:
     """A tensor of zeros in the shape (and dtype, unless given) of another. Source: torch.zeros_like.
 
-    >>> import engine as torch
     >>> torch.zeros_like(torch.ones(2))
     tensor([0., 0.])
     """

@@ -30,7 +30,6 @@ def sum_all(input: Any, dtype: Any) -> Any:
 
     Gradient: g, expanded to the input's shape. Source: torch.sum.
 
-    >>> import engine as torch
     >>> torch.ones(2, 3).sum()
     tensor(6.)
     """
@@ -58,7 +57,6 @@ def sum_dim(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
 
     Gradient: g, expanded along the dims. Source: torch.sum.
 
-    >>> import engine as torch
     >>> torch.ones(2, 3).sum(dim=1)
     tensor([3., 3.])
     """

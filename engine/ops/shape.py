@@ -56,7 +56,6 @@ def expand(input: Any, size: Any) -> Any:
 
     Gradient: g, summed over the repeated dims. Source: torch.Tensor.expand.
 
-    >>> import engine as torch
     >>> torch.ones(2, 1).expand(-1, 3).shape
     torch.Size([2, 3])
     """
@@ -83,7 +82,6 @@ def unsqueeze(input: Any, dim: Any) -> Any:
 
     Gradient: g without that dim. Source: torch.unsqueeze.
 
-    >>> import engine as torch
     >>> torch.ones(2).unsqueeze(0).shape
     torch.Size([1, 2])
     """
@@ -114,7 +112,6 @@ def squeeze_dim(input: Any, dim: Any) -> Any:
 
     Gradient: g with that dim put back. Source: torch.squeeze.
 
-    >>> import engine as torch
     >>> torch.ones(2, 1).squeeze(1).shape
     torch.Size([2])
     """
@@ -139,7 +136,6 @@ def unsqueezed(g: Any, shape: tuple[int, ...], dims: Any) -> Any:
 def sum_to_size(input: Any, size: Any) -> Any:
     """Sum over the dims in which ``size`` is smaller: what undoes a broadcast. Source: torch.Tensor.sum_to_size.
 
-    >>> import engine as torch
     >>> torch.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
     """
