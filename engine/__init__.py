@@ -53,6 +53,7 @@ from engine.grad_mode import set_grad_enabled as set_grad_enabled
 from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Size as Size
 from engine.tensor import Tensor as Tensor
+from engine.tensor import from_numpy as from_numpy
 
 assert _ops.families
 

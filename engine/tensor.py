@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.node import Edge
     from engine.view import View
 
-__all__ = ["Size", "Tensor", "array_of", "leaf_node", "node_of", "wrap"]
+__all__ = ["Size", "Tensor", "array_of", "from_numpy", "leaf_node", "node_of", "wrap"]
 
 new = object.__new__
 
@@ -451,6 +451,19 @@ def wrap(array: Value) -> Tensor:
     t._view = None
     t._meta = None
     return t
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any], /) -> Tensor:
+    """A tensor that shares memory with an array. Errors: TypeError for another type or dtype. Source: torch.from_numpy.
+
+    >>> import numpy as np
+    >>> from_numpy(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise ArgumentError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.of_numpy(ndarray.dtype)
+    return wrap(ndarray)
 
 
 def array_of(t: Tensor) -> np.ndarray[Any, Any]:
