@@ -47,6 +47,7 @@ REFLECTED_BY_ROW: Final = {
     "floordiv": "_rfloordiv",
     "matmul": "_rmatmul",
 }
+METHODS_BY_ROW: Final = {"where": "_where_method"}
 UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
@@ -164,6 +165,8 @@ def _operators() -> None:
     for symbol, name in UNARY.items():
         if name in OPS:
             setattr(Tensor, f"__{symbol}__", function_of(name))
+    for method, name in METHODS_BY_ROW.items():
+        setattr(Tensor, method, function_of(name))
 
 
 def _submodule(module: types.ModuleType, path: str) -> types.ModuleType:

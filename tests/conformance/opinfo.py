@@ -37,6 +37,8 @@ RANDOM = frozenset(
 )
 """PyTorch's random numbers are not promised: of these shapes and dtypes are compared."""
 METHODS = frozenset({"T", "H", "mT", "mH"})
+REORDERED = frozenset({"where"})
+"""Their samples are the method's: the tensor before the condition."""
 
 
 def database() -> dict[str, Any]:
@@ -51,6 +53,8 @@ def callable_of(entry: Any) -> Callable[..., Any]:
     name = entry.name
     if name in METHODS:
         return lambda x: getattr(x, name)
+    if name in REORDERED:
+        return lambda x, *a, **k: getattr(x, name)(*a, **k)
     if name.startswith("__"):
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
     found: Any = engine
