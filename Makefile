@@ -31,7 +31,8 @@ serve: $(ENVIRONMENT)  ## run the service on 127.0.0.1:8000 (HOST=, PORT=, ARGS=
 test: $(ENVIRONMENT)  ## run all tests (ARGS= for flags of pytest)
 	@$(RUN) -m pytest $(ARGS)
 
-check: $(ENVIRONMENT)  ## ruff (rules and format), mypy strict, import contracts, house rules
+check: $(ENVIRONMENT)  ## stubs, ruff (rules and format), mypy strict, import contracts, house rules
+	$(RUN) -m engine.stubs --check
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
