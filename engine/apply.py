@@ -288,7 +288,7 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:
         own[i] = None
     try:
         out = op.kernel(*raws)
-        write(t, np.asarray(out) if out.ndim == t._array.ndim or op.family == "fill" else out)
+        write(t, out)
     except EngineError:
         raise
     except (ValueError, TypeError, IndexError, ArithmeticError, OverflowError, MemoryError) as error:

@@ -93,9 +93,7 @@ def where_indices(condition: Any) -> Any:
 
 @op(
     "where.method(Tensor input, Tensor condition, Tensor|Scalar other) -> Tensor",
-    meta=lambda input, condition, other: Spec(
-        broadcast_shapes(condition.shape, input.shape, other.shape), input.dtype
-    ),
+    meta=lambda input, condition, other: Spec(broadcast_shapes(condition.shape, input.shape, other.shape), input.dtype),
     kind="composite",
     promote=("input", "other"),
     names=("_where_method",),

@@ -26,7 +26,9 @@ def expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
         old = shape[i - lead] if i >= lead else None
         if n == -1:
             if old is None:
-                raise TensorError(f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+                raise TensorError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
             out.append(old)
         elif old is not None and old not in (1, n):
             raise ShapeError(
