@@ -46,6 +46,8 @@ REFLECTED_BY_ROW: Final = {
     "mod": "_rmod",
     "floordiv": "_rfloordiv",
     "matmul": "_rmatmul",
+    "lshift": "_rlshift",
+    "rshift": "_rrshift",
 }
 METHODS_BY_ROW: Final = {"where": "_where_method"}
 UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
