@@ -9,9 +9,9 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from engine import dtypes
-from engine.errors import DtypeError, ShapeError
 from engine.domain import spoken
-from engine.matrices import adjoint, batch, cost, failed, floating, heavy, is_complex, real_of, square, transposed
+from engine.errors import DtypeError, ShapeError
+from engine.matrices import adjoint, cost, failed, floating, heavy, is_complex, real_of, square, transposed
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -79,6 +79,7 @@ def linalg_inv_ex(A: Any, check_errors: Any) -> Any:
     check_errors. Source: torch.linalg.inv_ex.
 
     >>> torch.linalg.inv_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]])).info
+    tensor(0, dtype=torch.int32)
     """
     floating(A, "linalg.inv")
     square(A, "linalg.inv")
@@ -101,6 +102,8 @@ def linalg_inv(A: Any) -> Any:
     Shapes: (*, n, n). Gradient: -Xᴴ g Xᴴ, X the inverse. Errors: RuntimeError for a singular matrix. Source: torch.linalg.inv.
 
     >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
     """
     return rules.linalg_inv_ex(A, check_errors=True)[0]
 
@@ -115,6 +118,8 @@ def inverse(input: Any) -> Any:
     """``linalg.inv`` under its old name. Source: torch.inverse.
 
     >>> torch.inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
     """
     return rules.linalg_inv_ex(input, check_errors=True)[0]
 
@@ -194,6 +199,7 @@ def linalg_solve_ex(A: Any, B: Any, left: Any, check_errors: Any) -> Any:
     fit; for a singular matrix only with check_errors. Source: torch.linalg.solve_ex.
 
     >>> torch.linalg.solve_ex(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.ones(2)).result
+    tensor([0.5000, 0.2500])
     """
     shape = _solved_shape(A, B, left)
     vector = _is_vector(A.shape, B.shape)
@@ -227,6 +233,7 @@ def linalg_solve(A: Any, B: Any, left: Any) -> Any:
     and shapes that do not fit. Source: torch.linalg.solve.
 
     >>> torch.linalg.solve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.ones(2))
+    tensor([0.5000, 0.2500])
     """
     return rules.linalg_solve_ex(A, B, left=left, check_errors=True)[0]
 
@@ -235,10 +242,10 @@ def linalg_solve(A: Any, B: Any, left: Any) -> Any:
 
 
 def _to_cofactor(g: Any, A: Any) -> Any:
-    """Of C = det(A)·A⁻ᵀ: conj(det)·(tr(gᵀ·conj(A⁻ᵀ))·A⁻ᴴ - A⁻ᴴ gᵀ A⁻ᴴ)."""
+    """Of C = det(A)·A⁻ᵀ: conj(det)·(sum(g∘A⁻ᴴ)·A⁻ᴴ - A⁻ᴴ gᵀ A⁻ᴴ)."""
     star = adjoint(rules.linalg_inv(A))
     scale = rules._linalg_det(A).conj()
-    trace = rules.sum(g * transposed(star), (-2, -1))
+    trace = rules.sum(g * star, (-2, -1))
     return _wide(scale) * (_wide(trace) * star - star @ transposed(g) @ star)
 
 
@@ -293,6 +300,7 @@ def _linalg_det(A: Any) -> Any:
     """Determinants. Gradient: g·conj(C), C the cofactors. Source: torch.linalg.det.
 
     >>> torch.linalg.det(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
+    tensor(8.)
     """
     floating(A, "linalg.det", "lu_cpu")
     square(A, "linalg.det")
@@ -313,6 +321,7 @@ def linalg_det(A: Any) -> Any:
     what is not square. Source: torch.linalg.det.
 
     >>> torch.linalg.det(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
+    tensor(8.)
     """
     return rules._linalg_det(A)
 
@@ -322,6 +331,7 @@ def det(input: Any) -> Any:
     """``linalg.det`` under its old name. Source: torch.det.
 
     >>> torch.det(torch.tensor([[2.0, 1.0], [0.0, 4.0]]))
+    tensor(8.)
     """
     return rules._linalg_det(input)
 
@@ -340,7 +350,7 @@ def _to_slogdet(grads: Any, A: Any, result0: Any) -> Any:
     """A⁻ᴴ times g of the logarithm, less i·Im(conj(g of the sign)·sign) for complex matrices."""
     to_sign, g = grads
     if is_complex(A) and to_sign is not None:
-        turn = 1j * rules.imag(to_sign.conj() * result0)
+        turn = rules.imag(to_sign.conj() * result0) * 1j
         g = -turn if g is None else g - turn
     if g is None:
         return None
@@ -363,6 +373,7 @@ def linalg_slogdet(A: Any) -> Any:
     Source: torch.linalg.slogdet.
 
     >>> torch.linalg.slogdet(torch.tensor([[2.0, 0.0], [0.0, -4.0]])).logabsdet
+    tensor(2.0794)
     """
     floating(A, "linalg.slogdet")
     square(A, "linalg.slogdet")
@@ -380,6 +391,7 @@ def slogdet(input: Any) -> Any:
     """``linalg.slogdet`` under its old name. Source: torch.slogdet.
 
     >>> torch.slogdet(torch.tensor([[2.0, 0.0], [0.0, -4.0]])).sign
+    tensor(-1.)
     """
     return rules._linalg_slogdet(input)
 
@@ -396,6 +408,7 @@ def logdet(input: Any) -> Any:
     Shapes: (*, n, n) → (*). Gradient: g·A⁻ᴴ. Errors: RuntimeError for what is not square. Source: torch.logdet.
 
     >>> torch.logdet(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(2.0794)
     """
     floating(input, "logdet")
     square(input, "logdet")
