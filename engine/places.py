@@ -1,0 +1,168 @@
+"""Indices along a dim: their checks, and the flat places in memory that they stand for. Shared by what gathers and what scatters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from engine.domain import spoken
+from engine.errors import DimensionError, DtypeError, EngineError, ShapeError, TensorError
+from engine.op import Spec
+
+__all__ = [
+    "along",
+    "check_index",
+    "check_vector",
+    "code",
+    "combined",
+    "flat_places",
+    "inside",
+    "no_larger",
+    "ones",
+    "same_dtype",
+    "spoken_of",
+    "vector_places",
+    "zeros",
+]
+
+
+def code(value: Any) -> str:
+    """The name of the dtype of an array or a Spec."""
+    d = value.dtype
+    return str(getattr(d, "numpy", d))
+
+
+def check_index(name: str, index: Any, words: str = "int32/int64") -> None:
+    """Errors: RuntimeError for an index (array or Spec) that is neither int32 nor int64."""
+    if code(index) not in {"int64", "int32"}:
+        raise DtypeError(f"{name}(): Expected dtype {words} for index but got: {spoken_of(index)}")
+
+
+def check_vector(name: str, index: Any, words: str = "int32/int64") -> None:
+    """Errors: IndexError for an index that is no vector, RuntimeError for one that is not of int32 or int64."""
+    if len(index.shape) > 1:
+        raise DimensionError(f"{name}(): Index is supposed to be a vector, but got dim: {len(index.shape)}")
+    check_index(name, index, words)
+
+
+def no_larger(name: str, index: Any, dim: int, other: tuple[int, ...], *, apart: bool) -> None:
+    """Errors: RuntimeError for an index larger than ``other`` in a dim (``apart``: other than ``dim``)."""
+    sizes, theirs = index.shape or (1,), other or (1,)
+    if math.prod(index.shape) == 0:
+        return
+    if len(sizes) != len(theirs):
+        raise ShapeError(f"Index tensor must have the same number of dimensions as {name} tensor")
+    for d, (n, m) in enumerate(zip(sizes, theirs, strict=True)):
+        if n > m and not (apart and d == dim):
+            where = f" apart from dimension {dim}" if apart else ""
+            raise ShapeError(
+                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than {name} "
+                f"{list(other)}{where}"
+            )
+
+
+def same_dtype(sentence: str, input: Any, other: Any) -> None:
+    """Errors: RuntimeError where two tensors (arrays or Specs) differ in dtype. sentence: with ``{a}`` and ``{b}`` for the dtypes."""
+    if code(input) != code(other):
+        raise DtypeError(sentence.format(a=spoken_of(input), b=spoken_of(other)))
+
+
+def spoken_of(value: Any) -> str:
+    """PyTorch's old name of the dtype of an array or a Spec."""
+    return spoken(np.empty(0, value.dtype.numpy) if isinstance(value, Spec) else value)
+
+
+def inside(index: Any, n: int, sentence: str, error: type[EngineError] = TensorError, *, low: int = 0) -> None:
+    """Errors: of the wanted class where an index lies outside [low, n). ``sentence``: with ``{index}`` for the first such."""
+    if index.size and (np.minimum.reduce(index, axis=None) < low or np.maximum.reduce(index, axis=None) >= n):
+        flat = np.reshape(index, -1)
+        raise error(sentence.format(index=int(flat[(flat < low) | (flat >= n)][0])))
+
+
+def along(dim: int, index: Any, n: int) -> None:
+    """Errors: RuntimeError where an index along ``dim`` lies outside [0, n)."""
+    inside(index, n, f"index {{index}} is out of bounds for dimension {dim} with size {n}")
+
+
+def flat_places(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """Where in contiguous memory of ``shape`` each element of ``index``, an index along ``dim``, points.
+
+    >>> flat_places(np.array([[0, 2], [1, 0]]), 1, (2, 3)).tolist()
+    [[0, 2], [4, 3]]
+    """
+    places: Any = None
+    step = 1
+    for d in reversed(range(len(shape))):
+        if d == dim:
+            part = index if step == 1 else index * step
+        elif index.shape[d] == 1:
+            part = None
+        else:
+            part = np.arange(0, index.shape[d] * step, step).reshape(-1, *(1,) * (len(shape) - 1 - d))
+        if part is not None:
+            places = part if places is None else places + part
+        step *= shape[d]
+    return places
+
+
+def vector_places(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """Where in contiguous memory of ``shape`` the slices along ``dim`` lie that a vector of indices names: one place an element."""
+    outer, n, inner = math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
+    places = index * inner
+    if inner != 1:
+        places = places[:, None] + np.arange(inner)
+    return places if outer == 1 else places.reshape(1, -1) + np.arange(0, outer * n * inner, n * inner)[:, None]
+
+
+def zeros(shape: tuple[int, ...], like: Any) -> Any:
+    """Zeros of a shape in the dtype of an array or a tensor, for rules."""
+    d = like.dtype
+    return np.zeros(shape, getattr(d, "numpy", d))
+
+
+def ones(shape: tuple[int, ...], like: Any) -> Any:
+    """Ones of a shape in the dtype of an array or a tensor, for rules."""
+    d = like.dtype
+    return np.ones(shape, getattr(d, "numpy", d))
+
+
+_COMBINE: Final = {
+    "sum": np.add,
+    "mean": np.add,
+    "prod": np.multiply,
+    "amax": np.maximum,
+    "amin": np.minimum,
+}
+
+
+def _neutral(reduce: str, d: np.dtype[Any]) -> Any:
+    """What changes nothing under a reduction."""
+    if reduce in {"sum", "mean"}:
+        return 0
+    if reduce == "prod" or d.kind == "b":
+        return reduce in {"prod", "amin"}
+    if d.kind in "fc":
+        return -math.inf if reduce == "amax" else math.inf
+    return np.iinfo(d).min if reduce == "amax" else np.iinfo(d).max
+
+
+def combined(reduce: str, flat: Any, places: Any, values: Any, *, include_self: bool) -> None:
+    """Reduce values into a flat array at places, which may come several times.
+
+    >>> flat = np.zeros(3)
+    >>> combined("sum", flat, np.array([0, 2, 2]), np.array([1.0, 2.0, 3.0]), include_self=True)
+    >>> flat.tolist()
+    [1.0, 0.0, 5.0]
+    """
+    places, values = np.reshape(places, -1), np.reshape(values, -1)
+    if not include_self:
+        flat[places] = _neutral(reduce, flat.dtype)
+    _COMBINE[reduce].at(flat, places, values)
+    if reduce == "mean":
+        count = np.bincount(places, minlength=flat.size)
+        touched = np.flatnonzero(count)
+        divisor = (count[touched] + include_self).astype(flat.dtype)
+        divide = np.true_divide if flat.dtype.kind in "fc" else np.floor_divide
+        flat[touched] = divide(flat[touched], divisor)
