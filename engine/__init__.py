@@ -50,6 +50,9 @@ from engine.grad_mode import is_grad_enabled as is_grad_enabled
 from engine.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from engine.grad_mode import no_grad as no_grad
 from engine.grad_mode import set_grad_enabled as set_grad_enabled
+from engine.layout import FORMATS
+from engine.layout import device as device
+from engine.layout import memory_format as memory_format
 from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Size as Size
 from engine.tensor import Tensor as Tensor
@@ -69,6 +72,10 @@ cdouble = complex128
 short = int16
 int = int32  # noqa: A001 - PyTorch's name
 long = int64
+contiguous_format = FORMATS["contiguous_format"]
+preserve_format = FORMATS["preserve_format"]
+channels_last = FORMATS["channels_last"]
+channels_last_3d = FORMATS["channels_last_3d"]
 
 from engine.functions import *  # noqa: E402, F403 - typed by functions.pyi; filled from the table
 

@@ -189,6 +189,12 @@ def _exact(kind: type) -> Any:
     return check
 
 
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Unfit
+    return value
+
+
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, tensor_type[0]) or (raw_values.get() and isinstance(value, (np.ndarray, np.generic)))
 
@@ -251,7 +257,7 @@ CONVERT: Final[dict[str, Any]] = {
     "float": _float,
     "float[]": _floats,
     "bool": _exact(bool),
-    "str": _exact(str),
+    "str": _str,
     "ScalarType": _dtype,
     "Generator": _generator,
     "Any": _any,

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine import dtypes, printing, schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
+from engine.layout import cpu, device
 from engine.methods import TensorMethods
 from engine.node import AccumulateGrad, Handle, Meta, Node, Port, Value, extra_of
 from engine.transaction import current
@@ -151,8 +152,8 @@ class Tensor(TensorMethods):
         return self.shape == other.shape
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> device:
+        return cpu
 
     # -- autograd --------------------------------------------------------------------------------------------------
 
@@ -415,6 +416,18 @@ class Tensor(TensorMethods):
         from engine.backward import backward
 
         backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph; answers itself. Errors: RuntimeError for a view. Source: torch.Tensor.detach_."""
+        if self._view is not None:
+            raise AutogradError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
+                "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+                "these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py "
+                "as a solution."
+            )
+        set_attribute(self, "_node", None)
+        return self
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call ``hook(grad)`` when the gradient of this tensor is known; what it answers replaces the gradient."""

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
-from engine.errors import TensorError
+from engine import dtypes, layout
 from engine.op import Op, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import over, unary
 from engine.shapes import same
 
 
-def _cpu(device: Any) -> None:
-    if device is not None and device != "cpu":
-        raise TensorError(f"Expected one of cpu device type at start of device string: {device}")
+def _moves(copy: bool, memory_format: Any) -> bool:
+    """Whether a copy is asked for even where the dtype stays."""
+    return copy or (memory_format is not None and memory_format.reorders)
 
 
 def _dtype_of(x: Any) -> dtypes.dtype:
@@ -82,6 +81,8 @@ def contiguous(input: Any, memory_format: Any) -> Any:
     >>> torch.ones(2, 3).t().contiguous().is_contiguous()
     True
     """
+    if memory_format is not None and memory_format.reorders:
+        return rules.clone(input)
     return input if _lies_in_order(input) else rules._clone_contiguous(input)
 
 
@@ -104,7 +105,7 @@ def to_copy(input: Any, dtype: Any) -> Any:
     if dtype is None:
         return np.array(input, copy=True)
     if input.dtype.kind == "c" and dtype.category < 3:
-        input = input != 0 if dtype.category == 0 else input.real
+        return (input != 0 if dtype.category == 0 else input.real).astype(dtype.numpy)
     if input.dtype.kind == "f" and dtype.category == 1 and dtype.numpy.kind == "u":
         return input.astype(np.int64).astype(dtype.numpy)  # as PyTorch wraps a negative number on a CPU
     return input.astype(dtype.numpy)
@@ -139,7 +140,7 @@ def to_dtype(input: Any, dtype: Any, non_blocking: Any, copy: Any, memory_format
     >>> torch.tensor([1, 2]).to(torch.float64)
     tensor([1., 2.], dtype=torch.float64)
     """
-    return _converted(input, dtype, copy)
+    return _converted(input, dtype, _moves(copy, memory_format))
 
 
 @op(
@@ -155,7 +156,7 @@ def to_other(input: Any, other: Any, non_blocking: Any, copy: Any, memory_format
     >>> torch.tensor([1, 2]).to(torch.ones(1))
     tensor([1., 2.])
     """
-    return _converted(input, _dtype_of(other), copy)
+    return _converted(input, _dtype_of(other), _moves(copy, memory_format))
 
 
 @op(
@@ -172,8 +173,9 @@ def to_device(input: Any, device: Any, dtype: Any, non_blocking: Any, copy: Any,
     >>> torch.tensor([1, 2]).to("cpu")
     tensor([1, 2])
     """
-    _cpu(device)
-    return _converted(input, dtype, copy)
+    if device is not None:
+        layout.device(device)
+    return _converted(input, dtype, _moves(copy, memory_format))
 
 
 @op(
@@ -212,7 +214,7 @@ def _shorthand(name: str, d: dtypes.dtype) -> Op:
     """The method named for a dtype: ``x.double()``."""
 
     def shorthand(input: Any, memory_format: Any) -> Any:
-        return _converted(input, d, False)
+        return _converted(input, d, _moves(False, memory_format))
 
     shorthand.__module__ = __name__
     shown = f"torch.tensor([1, 0]).{name}()"

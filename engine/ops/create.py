@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import dtypes
+from engine import dtypes, layout
 from engine.errors import ArgumentError, InvalidValueError, TensorError
 from engine.op import Sample, Spec, op
 from engine.samples import array, over, unary
@@ -22,8 +22,8 @@ def _sizes(size: Any) -> tuple[int, ...]:
 
 
 def _cpu(device: Any) -> None:
-    if device is not None and device != "cpu":
-        raise TensorError(f"Expected one of cpu device type at start of device string: {device}")
+    if device is not None:
+        layout.device(device)
 
 
 def _default(dtype: Any) -> dtypes.dtype:

@@ -45,7 +45,11 @@ def to_engine(value: Any) -> Any:
         if name not in DTYPES:
             raise TypeError(f"no dtype {name}")
         return DTYPES[name]
-    if isinstance(value, (torch.memory_format, torch.layout, torch.device, torch.Generator)):
+    if isinstance(value, torch.memory_format):
+        return getattr(engine, str(value).removeprefix("torch."))
+    if isinstance(value, torch.device) and value.type == "cpu":
+        return engine.device("cpu")
+    if isinstance(value, (torch.layout, torch.device, torch.Generator)):
         raise TypeError(f"no {type(value).__name__}")
     if isinstance(value, torch.Size):
         return tuple(value)

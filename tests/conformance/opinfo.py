@@ -53,6 +53,8 @@ def callable_of(entry: Any) -> Callable[..., Any]:
     name = entry.name
     if name in METHODS:
         return lambda x: getattr(x, name)
+    if name.endswith("_") and not name.startswith("_"):  # PyTorch's sample calls it on a clone
+        return lambda x, *a, **k: getattr(x.clone(), name)(*a, **k)
     if name in REORDERED:
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
     if name.startswith("__"):

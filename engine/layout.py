@@ -1,0 +1,62 @@
+"""Where tensors live and how they lie: one device, and PyTorch's names of memory formats."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.errors import TensorError
+
+__all__ = ["FORMATS", "cpu", "device", "memory_format"]
+
+
+class device(str):  # noqa: N801 - PyTorch's name
+    """A device, as ``torch.device``; there is one: the CPU.
+
+    Errors: RuntimeError for any other.
+
+    >>> device("cpu")
+    device(type='cpu')
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, type: str = "cpu", index: int | None = None) -> device:  # noqa: A002 - PyTorch's name
+        if type not in {"cpu", "cpu:0"} or index not in {None, 0}:
+            raise TensorError(f"Expected one of cpu device type at start of device string: {type}")
+        return super().__new__(cls, "cpu")
+
+    @property
+    def type(self) -> str:
+        return "cpu"
+
+    @property
+    def index(self) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return "device(type='cpu')"
+
+
+cpu: Final = device()
+
+
+class memory_format:  # noqa: N801 - PyTorch's name
+    """The order of elements in memory that is asked for: there is one object per format."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name: Final = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    @property
+    def reorders(self) -> bool:
+        """Whether a tensor in C order would have to move for it."""
+        return self.name.startswith("channels")
+
+
+FORMATS: Final = {
+    name: memory_format(name) for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+}
