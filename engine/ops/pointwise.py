@@ -15,9 +15,7 @@ from engine.samples import array, over, pairs, unary
 from engine.shapes import broadcast, broadcast_shapes, same
 
 FORMS = "function method inplace"
-NO_BOOLS = (
-    "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
-)
+NO_BOOLS = "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
 NO_BOOL = (
     "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
     "`logical_not()` operator instead."
@@ -164,7 +162,9 @@ def rsub(input: Any, other: Any, alpha: Any) -> Any:
     grad_fn="RsubBackward1",
     names=("rsub", "_rsub"),
     forms="function",
-    samples=over(Sample(array(2, 3), 2.0), Sample(np.array(1.5), 2, 0.5, tags=("0-d",)), Sample(array(0, 2), 1, tags=("empty",))),
+    samples=over(
+        Sample(array(2, 3), 2.0), Sample(np.array(1.5), 2, 0.5, tags=("0-d",)), Sample(array(0, 2), 1, tags=("empty",))
+    ),
     vjp={"input": lambda g, alpha: -g if alpha == 1 else g * -_conjugate(alpha), "other": lambda g: g},
 )
 def rsub_scalar(input: Any, other: Any, alpha: Any) -> Any:

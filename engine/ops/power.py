@@ -245,7 +245,10 @@ def rsqrt(input: Any) -> Any:
     kind="pointwise",
     forms=FORMS,
     samples=pairs(),
-    vjp={"input": lambda g, input, result: g * (input / result), "other": lambda g, other, result: g * (other / result)},
+    vjp={
+        "input": lambda g, input, result: g * (input / result),
+        "other": lambda g, other, result: g * (other / result),
+    },
 )
 def hypot(input: Any, other: Any) -> Any:
     """The length of the hypotenuse, ``sqrt(input² + other²)``, without overflow on the way.
