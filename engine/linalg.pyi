@@ -16,3 +16,21 @@ from engine.tensor import Tensor as _Tensor
 
 _Number: _TypeAlias = _bool | _int | _float | _complex
 
+class _InverseInfo(_NamedTuple):
+    inverse: _Tensor
+    info: _Tensor
+
+class _ResultInfo(_NamedTuple):
+    result: _Tensor
+    info: _Tensor
+
+class _SignLogabsdet(_NamedTuple):
+    sign: _Tensor
+    logabsdet: _Tensor
+
+def det(A: _Tensor) -> _Tensor: ...
+def inv(A: _Tensor) -> _Tensor: ...
+def inv_ex(A: _Tensor, *, check_errors: _bool = ...) -> _InverseInfo: ...
+def slogdet(A: _Tensor) -> _SignLogabsdet: ...
+def solve(A: _Tensor, B: _Tensor, *, left: _bool = ...) -> _Tensor: ...
+def solve_ex(A: _Tensor, B: _Tensor, *, left: _bool = ..., check_errors: _bool = ...) -> _ResultInfo: ...

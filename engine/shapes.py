@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import dtypes
-from engine.errors import DimensionError, ShapeError, TensorError
+from engine.errors import DimensionError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Spec
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "broadcast",
     "broadcast_shapes",
     "infer_size",
+    "loss_shape",
     "reduced",
     "reduced_shape",
     "same",
@@ -74,6 +75,19 @@ def reduced_shape(shape: tuple[int, ...], dims: Sequence[int] | None, keepdim: b
     if keepdim:
         return tuple(1 if i in gone else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in gone)
+
+
+def loss_shape(shape: tuple[int, ...], reduction: str) -> tuple[int, ...]:
+    """The shape of a loss: the elements' own for "none", none for "mean" and "sum". Errors: ValueError for another word.
+
+    >>> loss_shape((2, 3), "none")
+    (2, 3)
+    """
+    if reduction == "none":
+        return shape
+    if reduction not in ("mean", "sum"):
+        raise InvalidValueError(f"{reduction} is not a valid value for reduction")
+    return ()
 
 
 def infer_size(shape: Sequence[int], numel: int) -> tuple[int, ...]:

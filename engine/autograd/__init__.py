@@ -1,4 +1,4 @@
-"""As ``torch.autograd``: backward, grad, the grad modes, custom functions, anomaly detection."""
+"""As ``torch.autograd``: backward, grad, the grad modes, custom functions, anomaly detection, checks by finite differences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from engine.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_dete
 from engine.autograd.function import Function
 from engine.backward import backward, grad
 from engine.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from engine.gradcheck import gradcheck, gradgradcheck
 from engine.tensor import Tensor as Variable
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "enable_grad",
     "function",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_anomaly_enabled",
     "no_grad",
