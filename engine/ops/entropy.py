@@ -141,10 +141,7 @@ def _widest(value: Any, weight: Any) -> tuple[int, ...]:
 
 
 def _logits_target_rule(g: Any, input: Any, weight: Any, pos_weight: Any, reduction: str) -> Any:
-    if pos_weight is None:
-        slope = -input
-    else:
-        slope = rules.log_sigmoid(-input) - pos_weight * rules.log_sigmoid(input)
+    slope = -input if pos_weight is None else rules.log_sigmoid(-input) - pos_weight * rules.log_sigmoid(input)
     return slope * _spread(g, weight, reduction, slope.shape if weight is None else _widest(slope, weight))
 
 
