@@ -90,25 +90,22 @@ def _total(weights: Any, target: Any) -> Any:
 
 @in_single
 def _likelihood(input: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
-    if input.ndim == 1:
-        input, target = input[None], target.reshape(1)
-        alone = True
-    else:
-        alone = False
-        if target.ndim == 0:
-            target = target.reshape(1)
-    safe, counts = _chosen(target, input.shape[1], ignore_index)
-    if input.ndim == 2:
-        picked = input[np.arange(input.shape[0]), safe]
-    else:
-        picked = np.take_along_axis(input, safe[:, None].astype(np.int64), 1)[:, 0]
-    weights = _weights(safe, counts, weight, input.dtype)
+    logs = input if input.ndim > 1 else input[None]
+    if input.ndim == 1 or target.ndim == 0:
+        target = target.reshape(1)
+    safe, counts = _chosen(target, logs.shape[1], ignore_index)
+    picked = (
+        logs[np.arange(logs.shape[0]), safe]
+        if logs.ndim == 2
+        else np.take_along_axis(logs, safe[:, None].astype(np.int64), 1)[:, 0]
+    )
+    weights = _weights(safe, counts, weight, logs.dtype)
     values = np.negative(picked if weights is None else np.where(weights == 0, 0, picked * weights))
     if reduction == "mean":
-        return np.add.reduce(values, axis=None) / input.dtype.type(_total(weights, target))
+        return np.add.reduce(values, axis=None) / logs.dtype.type(_total(weights, target))
     if reduction == "sum":
         return np.add.reduce(values, axis=None)
-    return values[0] if alone else values
+    return values if input.ndim > 1 else values[0]
 
 
 def _spots() -> list[Sample]:
@@ -116,7 +113,7 @@ def _spots() -> list[Sample]:
     return [
         *(Sample(a, t, None, r, -100) for r in ("mean", "sum", "none")),
         Sample(a, t, array(4, low=0.2), "mean", 0),
-        Sample(a[0], t[0], None, "mean", -100, tags=("0-d",)),
+        Sample(a[0], np.array(1), None, "mean", -100, tags=("0-d",)),
         Sample(np.zeros((0, 3)), np.zeros(0, np.int64), None, "sum", -100, tags=("empty",)),
         Sample(array(4, 3).T, t, array(4, low=0.2), "none", -100, tags=("non-contiguous",)),
     ]
@@ -132,24 +129,25 @@ def _areas() -> list[Sample]:
 
 
 @op(
-    "nll_loss_backward(Tensor grad_output, Tensor target, Tensor? weight, int[] size, str reduction, int ignore_index) -> Tensor",
-    meta=lambda grad_output, target, weight, size, reduction, ignore_index: Spec(tuple(size), grad_output.dtype),
+    "nll_loss_backward(Tensor grad_output, Tensor input, Tensor target, Tensor? weight, str reduction, int ignore_index) -> Tensor",
+    meta=lambda grad_output, input, *rest: Spec(input.shape, grad_output.dtype),
     kind="opaque",
     forms="",
     samples=over(
-        Sample(array(3), np.array([1, 0, 3]), None, (3, 4), "none", -100),
-        Sample(np.array(0.7), np.array([1, 0, 3]), array(4, low=0.2), (3, 4), "mean", 0),
+        Sample(array(3), array(3, 4), np.array([1, 0, 3]), None, "none", -100),
+        Sample(np.array(0.7), array(3, 4), np.array([1, 0, 3]), array(4, low=0.2), "mean", 0),
     ),
     vjp={
         "grad_output": lambda g, target, weight, reduction, ignore_index: rules.nll_loss_forward(
             g, target, weight, reduction, ignore_index
-        )
+        ),
+        "input": lambda g: g * 0,
     },
 )
-def nll_loss_backward(grad_output: Any, target: Any, weight: Any, size: Any, reduction: Any, ignore_index: Any) -> Any:
+def nll_loss_backward(grad_output: Any, input: Any, target: Any, weight: Any, reduction: Any, ignore_index: Any) -> Any:
     """The gradient of ``nll_loss``: minus the gradient times the weight at the target, zero elsewhere. Source: aten."""
-    d = grad_output.dtype
-    shape = (1, *size) if len(size) == 1 else tuple(size)
+    d, size = grad_output.dtype, input.shape
+    shape = (1, *size) if len(size) == 1 else size
     if len(size) == 1 or target.ndim == 0:
         target = target.reshape(1)
         if reduction == "none":
@@ -167,8 +165,8 @@ def nll_loss_backward(grad_output: Any, target: Any, weight: Any, size: Any, red
     return out.reshape(size)
 
 
-def _likelihood_rule(g: Any, input_shape: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
-    return rules.nll_loss_backward(g, target, weight, input_shape, reduction, ignore_index)
+def _likelihood_rule(g: Any, input: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
+    return rules.nll_loss_backward(g, input, target, weight, reduction, ignore_index)
 
 
 @op(
@@ -289,10 +287,7 @@ def _with_probabilities(
 
 def _smooth(logs: Any, target: Any, weight: Any, ignore_index: int, reduction: str, dim: int) -> Any:
     """The loss against all classes alike, which label smoothing mixes in."""
-    if weight is None:
-        values = -rules.sum(logs, dim)
-    else:
-        values = -rules.sum(logs * _by_class(weight, logs.ndim), dim)
+    values = -rules.sum(logs, dim) if weight is None else -rules.sum(logs * _by_class(weight, logs.ndim), dim)
     if logs.ndim == 1 and target.ndim:
         target = rules.reshape(target, ())
     ignored = rules.eq(target, ignore_index)
