@@ -273,3 +273,34 @@ def nonzero(input: Any) -> Any:
             [1, 0]])
     """
     return np.argwhere(input).astype(np.int64, copy=False)
+
+
+@op(
+    "nonzero.as_tuple(Tensor input, *, bool as_tuple) -> Tensor[]",
+    meta=lambda input, as_tuple: Estimate(
+        (Spec((input.numel,), dtypes.int64),) * max(input.ndim, 1)
+        if as_tuple
+        else (Spec((input.numel, input.ndim), dtypes.int64),),
+        0,
+        2 * input.numel,
+        bound=True,
+    ),
+    kind="opaque",
+    samples=over(
+        Sample(array(2, 3), as_tuple=True),
+        Sample(array(2, 3) > 0, as_tuple=False),
+        Sample(np.array(1.5), as_tuple=True, tags=("0-d",)),
+        Sample(array(0, 3), as_tuple=True, tags=("empty",)),
+        Sample(strided(3, 2), as_tuple=True, tags=("non-contiguous",)),
+    ),
+)
+def nonzero_as_tuple(input: Any, as_tuple: Any) -> Any:
+    """The indices of all elements that are not zero, a tensor for each dim.
+
+    Not differentiable. Source: torch.nonzero.
+
+    >>> torch.nonzero(torch.tensor([[0.0, 2.0], [3.0, 0.0]]), as_tuple=True)
+    """
+    if as_tuple:
+        return tuple(i.astype(np.int64, copy=False) for i in np.nonzero(np.atleast_1d(input)))
+    return np.argwhere(input).astype(np.int64, copy=False)
