@@ -300,6 +300,7 @@ def nonzero_as_tuple(input: Any, as_tuple: Any) -> Any:
     Not differentiable. Source: torch.nonzero.
 
     >>> torch.nonzero(torch.tensor([[0.0, 2.0], [3.0, 0.0]]), as_tuple=True)
+    (tensor([0, 1]), tensor([1, 0]))
     """
     if as_tuple:
         return tuple(i.astype(np.int64, copy=False) for i in np.nonzero(np.atleast_1d(input)))

@@ -53,7 +53,9 @@ def _put_meta(input: Spec, index: Spec, source: Spec, accumulate: bool) -> Spec:
         Sample(strided(3, 2), np.array([1, 3]), array(4, start=70)[::2], tags=("non-contiguous",)),
     ),
     vjp={
-        "input": lambda g, index, source_shape, accumulate: g if accumulate else rules.put(g, index, zeros(source_shape, g)),
+        "input": lambda g, index, source_shape, accumulate: (
+            g if accumulate else rules.put(g, index, zeros(source_shape, g))
+        ),
         "source": lambda g, index, source_shape: rules.reshape(rules.take(g, index), source_shape),
     },
 )
@@ -64,10 +66,14 @@ def put(input: Any, index: Any, source: Any, accumulate: Any) -> Any:
     Source: torch.Tensor.put_.
 
     >>> torch.zeros(2, 2).put(torch.tensor([0, -1]), torch.tensor([5.0, 7.0]))
+    tensor([[5., 0.],
+            [0., 7.]])
     """
     _put(input, index, source)
     n = input.size
-    inside(index, n, f"out of range: tried to access index {{index}} on a tensor of {n} elements.", DimensionError, low=-n)
+    inside(
+        index, n, f"out of range: tried to access index {{index}} on a tensor of {n} elements.", DimensionError, low=-n
+    )
     out = np.array(input, order="C")
     if index.size:
         places = np.reshape(index, -1)
@@ -116,10 +122,11 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     few elements. Source: torch.Tensor.masked_scatter.
 
     >>> torch.zeros(3).masked_scatter(torch.tensor([True, False, True]), torch.tensor([5.0, 7.0]))
+    tensor([5., 0., 7.])
     """
     shape = _masked(input, mask, source)
     out = np.array(np.broadcast_to(input, shape), order="C")
-    mask = np.broadcast_to(mask, shape)  # noqa: A001
+    mask = np.broadcast_to(mask, shape)
     n = int(np.count_nonzero(mask))
     if source.size < n:
         raise TensorError("Number of elements of source < number of ones in mask")
@@ -174,6 +181,8 @@ def select_scatter(input: Any, src: Any, dim: Any, index: Any) -> Any:
     source of another shape. Source: torch.select_scatter.
 
     >>> torch.select_scatter(torch.zeros(2, 2), torch.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])
     """
     d, i = _selected(input, src, dim, index)
     out = np.array(input, order="C")
@@ -210,8 +219,8 @@ def _slice_meta(input: Spec, src: Spec, dim: int, start: Any, end: Any, step: in
         Sample(strided(3, 2), strided(2, 2, start=70), 0, 1, tags=("non-contiguous",)),
     ),
     vjp={
-        "input": lambda g, src_shape, dim, start, end, step: (
-            rules.slice_scatter(g, zeros(src_shape, g), dim, start, end, step)
+        "input": lambda g, src_shape, dim, start, end, step: rules.slice_scatter(
+            g, zeros(src_shape, g), dim, start, end, step
         ),
         "src": lambda g, dim, start, end, step: rules.slice(g, dim, start, end, step),
     },
@@ -223,6 +232,8 @@ def slice_scatter(input: Any, src: Any, dim: Any, start: Any, end: Any, step: An
     Source: torch.slice_scatter.
 
     >>> torch.slice_scatter(torch.zeros(2, 4), torch.ones(2, 2), 1, 0, 4, 2)
+    tensor([[1., 0., 1., 0.],
+            [1., 0., 1., 0.]])
     """
     d, region = _sliced(input, src, dim, start, end, step)
     out = np.array(input, order="C")
@@ -257,8 +268,8 @@ def _diagonal_meta(input: Spec, src: Spec, offset: int, dim1: int, dim2: int) ->
         Sample(strided(3, 2), array(4, start=70)[::2], -1, tags=("non-contiguous",)),
     ),
     vjp={
-        "input": lambda g, src_shape, offset, dim1, dim2: (
-            rules.diagonal_scatter(g, zeros(src_shape, g), offset, dim1, dim2)
+        "input": lambda g, src_shape, offset, dim1, dim2: rules.diagonal_scatter(
+            g, zeros(src_shape, g), offset, dim1, dim2
         ),
         "src": lambda g, offset, dim1, dim2: rules.diagonal(g, offset, dim1, dim2),
     },
@@ -270,6 +281,9 @@ def diagonal_scatter(input: Any, src: Any, offset: Any, dim1: Any, dim2: Any) ->
     Source: torch.diagonal_scatter.
 
     >>> torch.diagonal_scatter(torch.zeros(3, 3), torch.ones(2), 1)
+    tensor([[0., 1., 0.],
+            [0., 0., 1.],
+            [0., 0., 0.]])
     """
     a, b = _diagonal(input, src, offset, dim1, dim2)
     out = np.array(input, order="C")
@@ -340,6 +354,8 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     input's memory. Source: torch.as_strided_scatter.
 
     >>> torch.as_strided_scatter(torch.zeros(2, 3), torch.ones(2), (2,), (2,), 1)
+    tensor([[0., 1., 0.],
+            [1., 0., 0.]])
     """
     _strides(src, size, stride)
     whole = np.asarray(input)
