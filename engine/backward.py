@@ -154,8 +154,8 @@ class _Walk:
                     node.saved = None
                 saved = cells = ()
                 edges = node.edges
-                if len(edges) != len(produced):
-                    produced = _flat(produced)
+                if plan.lists:
+                    produced = _flat(node, plan, produced)
                 following = None
                 for edge, p in zip(edges, produced):  # noqa: B905 - one gradient an edge, by the plan
                     if edge is None or p is None:
@@ -216,8 +216,8 @@ class _Walk:
         if not self.keep and plan.arrays:
             set_attribute(node, "saved", None)
         edges = node.edges
-        if len(edges) != len(produced):
-            produced = _flat(produced)
+        if plan.lists:
+            produced = _flat(node, plan, produced)
         fit = _fit_tensor if self.create else _fit
         ready = [
             None if e is None or p is None or self._skips(e) else fit(p, e.shape, e.dtype) if e.dtype is not None else p
@@ -322,14 +322,17 @@ def _rebuilt(value: Any, edge: Edge | None) -> Tensor:
     return t
 
 
-def _flat(produced: Sequence[Any]) -> list[Any]:
-    """Gradients of tensor lists, one after another."""
+def _flat(node: Node, plan: Plan, produced: Sequence[Any]) -> list[Any]:
+    """Gradients of tensor lists, one after another: as many as the node has edges."""
+    attrs = node.attrs[1] if type(plan) is CopySlices else node.attrs
     out: list[Any] = []
-    for p in produced:
-        if type(p) is list or type(p) is tuple:
-            out += p
-        else:
+    for i, p in zip(plan.op.tensors, produced, strict=True):
+        if not plan.op.parameters[i].is_tensor_list:
             out.append(p)
+        elif p is None:
+            out += [None] * attrs[i]
+        else:
+            out += p
     return out
 
 

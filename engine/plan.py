@@ -25,7 +25,7 @@ class Plan:
     parameter that has a rule asked for, None for others; several rules' results in the order of the parameters.
     """
 
-    __slots__ = ("arrays", "backward", "mask", "name", "op", "saves", "wants_all")
+    __slots__ = ("arrays", "backward", "lists", "mask", "name", "op", "saves", "wants_all")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Plan:
         self.mask = mask
         self.name = name
         self.saves = saves
+        self.lists = op.lists
         self.arrays = tuple(i for i, (what, _) in enumerate(saves) if what in ("input", "result"))
         self.backward = backward
         self.wants_all = wants_all  # the rule takes the gradients of all outputs, as a tuple
