@@ -63,7 +63,7 @@ def _no_identity(shape: tuple[int, ...], order: Any, dim: Any) -> None:
             )
 
 
-def _meta(input: Spec, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Estimate:  # noqa: A002 - PyTorch's name
+def _meta(input: Spec, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Estimate:
     shape = reduced_shape(input.shape, dim, keepdim)
     d = _real(_checked(input, ord, dim, dtype))
     return Estimate((Spec(shape, d),), 2 * input.numel * d.itemsize, (3 if ord in (1, 2) else 25) * max(input.numel, 1))
@@ -88,7 +88,7 @@ def _length(x: Any, order: Any, axes: Any, keepdim: bool) -> Any:
     return np.power(total, d(1 / order))
 
 
-def _to_norm(g: Any, input: Any, result: Any, ord: Any, dim: Any, keepdim: bool) -> Any:  # noqa: A002 - PyTorch's name
+def _to_norm(g: Any, input: Any, result: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
     if not keepdim and input.ndim and dim:
         for d in sorted(wrap_dims(dim, input.ndim)):
             g, result = rules.unsqueeze(g, d), rules.unsqueeze(result, d)
@@ -108,7 +108,9 @@ def _slope(g: Any, input: Any, norm: Any, order: Any, dim: Any) -> Any:
         number = rules.sum(mask, dim, True) if dim and input.ndim else rules.sum(mask)
         return rules.sgn(input) * (rules.div(g, number) * mask)
     if order < 1:
-        return rules.sgn(input) * rules.where(input == 0, 0, rules.pow(size, order - 1)) * g * rules.pow(norm, 1 - order)
+        return (
+            rules.sgn(input) * rules.where(input == 0, 0, rules.pow(size, order - 1)) * g * rules.pow(norm, 1 - order)
+        )
     scaled = rules.sgn(input) * rules.pow(size, order - 1) if order < 2 else input * rules.pow(size, order - 2)
     return scaled * rules.where(norm == 0, 0, g / rules.pow(norm, order - 1))
 
@@ -128,13 +130,14 @@ def _norms() -> list[Sample]:
     samples=_norms,
     vjp={"input": _to_norm},
 )
-def vector_norm(input: Any, ord: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:  # noqa: A002 - PyTorch's name
+def vector_norm(input: Any, ord: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     """The norm of order ``ord`` of the elements over some dims: ``sum(|input|^ord)^(1/ord)``; inf: the largest, 0: how many are not 0.
 
     Gradient: g·input·|input|^(ord-2)/result^(ord-1), zero where the result is. Errors: RuntimeError for integers.
     Source: torch.linalg.vector_norm.
 
     >>> torch.linalg.vector_norm(torch.tensor([3.0, -4.0]))
+    tensor(5.)
     """
     d = _checked(input, ord, dim, dtype)
     axes = None
@@ -181,13 +184,16 @@ def norm(input: Any, p: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     Errors: RuntimeError for integers. Source: torch.norm.
 
     >>> torch.norm(torch.tensor([[3.0, 4.0], [6.0, 8.0]]), dim=1)
+    tensor([ 5., 10.])
     """
     order = _order(p, dim)
     if order is not None:
         return rules.linalg_vector_norm(input, order, dim, keepdim, dtype=dtype)
     dims = tuple(range(input.ndim)) if dim is None else dim
     if isinstance(dims, int) or len(dims) != 2:
-        raise TensorError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dims if isinstance(dims, int) else list(dims)}")
+        raise TensorError(
+            f"linalg.matrix_norm: dim must be a 2-tuple. Got {dims if isinstance(dims, int) else list(dims)}"
+        )
     return rules.linalg_matrix_norm(input, p, dims, keepdim, dtype=dtype)
 
 
@@ -197,9 +203,7 @@ def norm(input: Any, p: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
 def _dist_meta(input: Spec, other: Spec, p: Any) -> Estimate:
     d = dtypes.of_numpy(common(input, other))
     if d.category < 2:
-        raise DtypeError(
-            f"norm(): input dtype should be either floating point or complex. Got {spoken(Spec((), d))} instead."
-        )
+        _checked(Spec((), d), 2, None, None)
     shape = broadcast_shapes(input.shape, other.shape)
     return Estimate((Spec((), _real(d)),), 3 * math.prod(shape) * d.itemsize, 25 * max(math.prod(shape), 1))
 
@@ -216,8 +220,20 @@ def dist(input: Any, other: Any, p: Any) -> Any:
     Shapes: any two that broadcast. Source: torch.dist.
 
     >>> torch.dist(torch.tensor([4.0, 0.0]), torch.tensor([1.0, 4.0]))
+    tensor(5.)
     """
     return rules.linalg_vector_norm(rules.sub(input, other), p)
+
+
+def _bounds(p: Any, maxnorm: Any, ndim: int) -> None:
+    if type(p) is complex or type(maxnorm) is complex:
+        raise TensorError("renorm: p and maxnorm must be real-valued")
+    if p <= 0:
+        raise TensorError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise TensorError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if ndim < 2:
+        raise TensorError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
 
 
 def _renorm_meta(input: Spec, p: Any, dim: int, maxnorm: Any) -> Spec:
@@ -225,14 +241,7 @@ def _renorm_meta(input: Spec, p: Any, dim: int, maxnorm: Any) -> Spec:
         raise DtypeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {spoken(input)}"
         )
-    if type(p) is complex or type(maxnorm) is complex:
-        raise TensorError("renorm: p and maxnorm must be real-valued")
-    if p <= 0:
-        raise TensorError("renorm: non-positive-norm not supported")
-    if maxnorm < 0:
-        raise TensorError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
-    if input.ndim < 2:
-        raise TensorError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+    _bounds(p, maxnorm, input.ndim)
     wrap_dim(dim, input.ndim)
     return input
 
@@ -254,9 +263,10 @@ def renorm(input: Any, p: Any, dim: Any, maxnorm: Any) -> Any:
     Errors: RuntimeError for fewer than two dims. Source: torch.renorm.
 
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
     """
-    shape = tuple(input.shape)
-    _renorm_meta(Spec(shape, dtypes.float32 if "float" in str(input.dtype) or "complex" in str(input.dtype) else dtypes.int64), p, dim, maxnorm)
+    _bounds(p, maxnorm, input.ndim)
     d = wrap_dim(dim, input.ndim)
     others = [i for i in range(input.ndim) if i != d]
     norms = rules.linalg_vector_norm(input, p, others, True)
