@@ -61,7 +61,7 @@ def _inverted(A: Any) -> tuple[Any, Any]:
 def _inverse_meta(A: Spec, check_errors: bool = False) -> Estimate:
     floating(A, "linalg.inv")
     square(A, "linalg.inv")
-    return heavy(A, 4, A, Spec(A.shape[:-2], dtypes.int32))
+    return heavy(A, 10, A, Spec(A.shape[:-2], dtypes.int32))
 
 
 @op(
@@ -163,7 +163,7 @@ def _solve_meta(A: Spec, B: Spec, left: bool = True, check_errors: bool = False)
     out = Spec(shape, A.dtype)
     n = A.shape[-1]
     return Estimate(
-        (out, Spec(A.shape[:-2], dtypes.int32)), 2 * A.nbytes + 2 * out.nbytes, cost(A.shape, 2) + 2 * n * out.numel
+        (out, Spec(A.shape[:-2], dtypes.int32)), 2 * A.nbytes + 2 * out.nbytes, cost(A.shape, 4) + 2 * n * out.numel
     )
 
 
@@ -256,7 +256,7 @@ def _wide(scalars: Any) -> Any:
 
 @op(
     "_cofactor(Tensor A) -> Tensor",
-    meta=lambda A: heavy(A, 6, A, copies=6),
+    meta=lambda A: heavy(A, 60, A, copies=6),
     kind="opaque",
     forms="",
     samples=over(*_squares()),
@@ -284,7 +284,7 @@ def _cofactor(A: Any) -> Any:
 def _det_meta(A: Spec) -> Estimate:
     floating(A, "linalg.det", "lu_cpu")
     square(A, "linalg.det")
-    return heavy(A, 1, Spec(A.shape[:-2], A.dtype), copies=1)
+    return heavy(A, 4, Spec(A.shape[:-2], A.dtype), copies=1)
 
 
 @op(
@@ -341,7 +341,7 @@ def _slogdet_meta(name: str) -> Any:
         floating(A, name)
         square(A, name)
         out = Spec(A.shape[:-2], A.dtype)
-        return heavy(A, 1, out, Spec(out.shape, real_of(out.dtype)), copies=1)
+        return heavy(A, 4, out, Spec(out.shape, real_of(out.dtype)), copies=1)
 
     return meta
 
