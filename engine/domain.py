@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from engine import dtypes
-from engine.errors import EngineError, UnsupportedDtypeError
+from engine.errors import EngineError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Spec
 
-__all__ = ["Domain", "common", "floating", "in_single", "integral", "real", "spoken"]
+__all__ = ["Domain", "common", "floating", "in_single", "integral", "real", "same_dtype", "spoken"]
 
 _SPOKEN: Final = {
     "bool": "Bool",
@@ -109,3 +109,26 @@ def in_single(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args)
 
     return call
+
+
+_CPP: Final = {
+    "float16": "c10::Half",
+    "float32": "float",
+    "float64": "double",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "int8": "signed char",
+    "uint8": "unsigned char",
+    "bool": "bool",
+}
+
+
+def same_dtype(first: Any, second: Any, a: str = "m1", b: str = "m2") -> None:
+    """Errors: RuntimeError for two dtypes, in the words of PyTorch's products."""
+    if first.dtype != second.dtype:
+        raise TensorError(
+            f"expected {a} and {b} to have the same dtype, but got: {_CPP[first.dtype.name]} != {_CPP[second.dtype.name]}"
+        )

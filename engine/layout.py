@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from engine.errors import TensorError
 
@@ -20,7 +20,7 @@ class device(str):  # noqa: N801 - PyTorch's name
 
     __slots__ = ()
 
-    def __new__(cls, type: str = "cpu", index: int | None = None) -> device:  # noqa: A002 - PyTorch's name
+    def __new__(cls, type: str = "cpu", index: int | None = None) -> Self:
         if type not in {"cpu", "cpu:0"} or index not in {None, 0}:
             raise TensorError(f"Expected one of cpu device type at start of device string: {type}")
         return super().__new__(cls, "cpu")

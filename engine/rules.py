@@ -18,7 +18,7 @@ from engine.op import OPS, ROWS, Op
 from engine.promotion import promoted
 from engine.tensor import Tensor
 
-__all__ = ["Rules", "rules"]
+__all__ = ["Rules", "bmm", "mm", "rules"]
 
 
 class Rules:
@@ -81,3 +81,13 @@ def _raw(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]
 
 
 rules = Rules()
+
+
+def mm(a: Any, b: Any) -> Any:
+    """The product of two matrices, by the shortest way: on raw values without binding."""
+    return a.dot(b) if type(a) is np.ndarray and type(b) is np.ndarray else rules.mm(a, b)
+
+
+def bmm(a: Any, b: Any) -> Any:
+    """The products of matrices in two batches, by the shortest way."""
+    return np.matmul(a, b) if type(a) is np.ndarray and type(b) is np.ndarray else rules.bmm(a, b)

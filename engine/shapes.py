@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import dtypes
+from engine.domain import same_dtype
 from engine.errors import DimensionError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Spec
 
@@ -16,8 +17,12 @@ __all__ = [
     "broadcast_shapes",
     "infer_size",
     "loss_shape",
+    "matmul_estimate",
+    "matmul_shape",
+    "product",
     "reduced",
     "reduced_shape",
+    "rows",
     "same",
     "weighted",
     "wrap_dim",
@@ -162,3 +167,56 @@ def reduced(input: Spec, dim: Any = None, keepdim: bool = False, *rest: Any) -> 
 
 def numel(shape: Sequence[int]) -> int:
     return math.prod(shape)
+
+
+def product(shape: tuple[int, ...], d: Any, inner: int) -> Estimate:
+    """One output, each of whose elements is a sum of ``inner`` products."""
+    out = Spec(shape, d)
+    return Estimate((out,), 0, 2 * out.numel * max(inner, 1) + out.numel)
+
+
+def rows(x: Any) -> int:
+    """How many rows a batch of matrices has in all.
+
+    >>> import numpy as np
+    >>> rows(np.ones((2, 3, 4)))
+    6
+    """
+    return math.prod(x.shape[:-1])
+
+
+def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of ``matmul``. Errors: RuntimeError for shapes that cannot be multiplied."""
+    if not a or not b:
+        raise TensorError(f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D")
+    left, right = (1, *a) if len(a) == 1 else a, (*b, 1) if len(b) == 1 else b
+    if left[-1] != right[-2]:
+        if len(a) <= 2 and len(b) <= 2:
+            if len(a) == len(b) == 1:
+                raise ShapeError(
+                    f"inconsistent tensor size, expected tensor [{a[0]}] and src [{b[0]}] to have the same number of elements, but got "
+                    f"{a[0]} and {b[0]} elements respectively"
+                )
+            if len(b) == 1:
+                raise ShapeError(f"size mismatch, got input ({a[0]}), mat ({a[0]}x{a[1]}), vec ({b[0]})")
+        if len(b) <= 2 or len(a) <= 2:
+            rows = left[-2]
+            for n in left[:-2]:
+                rows *= n
+            raise ShapeError(
+                f"mat1 and mat2 shapes cannot be multiplied ({rows}x{left[-1]} and {right[-2]}x{right[-1]})"
+            )
+        raise ShapeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{left[0]}, {left[-1]}] but got: "
+            f"[{right[0]}, {right[-2]}]."
+        )
+    batch = broadcast_shapes(left[:-2], right[:-2])
+    return (*batch, *(left[-2:-1] if len(a) > 1 else ()), *(right[-1:] if len(b) > 1 else ()))
+
+
+def matmul_estimate(input: Spec, other: Spec) -> Estimate:
+    """What ``matmul`` costs."""
+    shape = matmul_shape(input.shape, other.shape)
+    same_dtype(input, other)
+    out = product(shape, input.dtype, input.shape[-1])
+    return Estimate(out.outputs, input.nbytes + other.nbytes + out.outputs[0].nbytes, out.cost)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.domain import Domain, common, real
+from engine.domain import Domain, common
 from engine.errors import TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
@@ -98,15 +98,15 @@ def _sub_meta(input: Any, other: Any, alpha: Any) -> Spec:
     return Spec(broadcast_shapes(*(v.shape for v in (input, other) if isinstance(v, Spec))), d)
 
 
-def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any, scaled: Any) -> Any:
-    """``left - right`` in the common dtype of both, where ``scaled`` is multiplied by ``alpha`` first."""
+def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:
+    """``left - alpha·right`` in the common dtype of both."""
     _bools(input, other)
     d = common(left, right)
     left, right = (v.astype(d) if isinstance(v, (np.ndarray, np.generic)) else np.array(v, d) for v in (left, right))
     if alpha == 1 and type(alpha) is int:
         return np.subtract(left, right)
     factor = _alpha(d, alpha)
-    return np.subtract(left, right * factor) if scaled is other else np.subtract(left, right * factor)
+    return np.subtract(left, right * factor)
 
 
 @op(
@@ -129,7 +129,7 @@ def sub(input: Any, other: Any, alpha: Any) -> Any:
     >>> torch.tensor([1.0, 2.0]) - 3
     tensor([-2., -1.])
     """
-    return _difference(input, other, input, other, alpha, other)
+    return _difference(input, other, input, other, alpha)
 
 
 @op(
@@ -151,7 +151,7 @@ def rsub(input: Any, other: Any, alpha: Any) -> Any:
     >>> torch.rsub(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0]))
     tensor([ 1., -1.])
     """
-    return _difference(other, input, input, other, alpha, input)
+    return _difference(other, input, input, other, alpha)
 
 
 @op(
@@ -175,7 +175,7 @@ def rsub_scalar(input: Any, other: Any, alpha: Any) -> Any:
     >>> 2 - torch.tensor([1.0, 3.0])
     tensor([ 1., -1.])
     """
-    return _difference(other, input, input, other, alpha, input)
+    return _difference(other, input, input, other, alpha)
 
 
 @op(

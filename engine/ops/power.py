@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.domain import Domain, common, floating, real
+from engine.domain import Domain, common, floating
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
-from engine.samples import array, over, pairs, unary
+from engine.samples import pairs, unary
 from engine.shapes import broadcast, same, weighted
 
 FORMS = "function method inplace"
