@@ -302,8 +302,11 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
                     stop += 1
                 value = tuple(args[position:stop])
                 position = stop
-            elif p.kind == "Tensor[]" and isinstance(value, tensor_type[0]) and position == 0:
-                value, position = list(args), len(args)  # broadcast_tensors(x, y), meshgrid(x, y)
+            elif p.kind == "Tensor[]" and isinstance(value, tensor_type[0]) and (position == 0 or p.name == "operands"):
+                value, position = (
+                    list(args[position:]),
+                    len(args),
+                )  # broadcast_tensors(x, y), meshgrid(x, y), einsum(…, x, y)
             else:
                 position += 1
             if p.name in kwargs:

@@ -57,6 +57,8 @@ def callable_of(entry: Any) -> Callable[..., Any]:
         return lambda x, *a, **k: getattr(x.clone(), name)(*a, **k)
     if name in REORDERED:
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
+    if name == "einsum":
+        return lambda operands, equation: engine.einsum(equation, operands)
     if name.startswith("__"):
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
     found: Any = engine
