@@ -98,11 +98,17 @@ def _sub_meta(input: Any, other: Any, alpha: Any) -> Spec:
     return Spec(broadcast_shapes(*(v.shape for v in (input, other) if isinstance(v, Spec))), d)
 
 
+def _in(value: Any, d: np.dtype[Any]) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value if value.dtype == d else value.astype(d)
+    return np.array(value, d)
+
+
 def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:
     """``left - alpha·right`` in the common dtype of both."""
     _bools(input, other)
     d = common(left, right)
-    left, right = (v.astype(d) if isinstance(v, (np.ndarray, np.generic)) else np.array(v, d) for v in (left, right))
+    left, right = _in(left, d), _in(right, d)
     if alpha == 1 and type(alpha) is int:
         return np.subtract(left, right)
     factor = _alpha(d, alpha)

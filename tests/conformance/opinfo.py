@@ -60,7 +60,7 @@ def callable_of(entry: Any) -> Callable[..., Any]:
     if name == "einsum":
         return lambda operands, equation: engine.einsum(equation, operands)
     if name.startswith("__"):
-        return lambda x, *a, **k: getattr(x, name)(*a, **k)
+        return lambda x, *a, **k: getattr(engine.Tensor, name)(x, *a, **k)
     found: Any = engine
     for part in name.split("."):
         found = getattr(found, part, None)
