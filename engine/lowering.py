@@ -157,7 +157,7 @@ def _grouped(buffer: Any, shape: tuple[int, ...], run: int) -> Any:
 
 def correlate(x: Any, weight: Any, t: Geometry) -> Any:
     """The convolution itself: (n, c, *spatial) and (o, c/groups, *taps) to (n, o, *out)."""
-    w = np.ascontiguousarray(weight).reshape(t.groups, t.o // t.groups, -1)
+    w = np.ascontiguousarray(weight).reshape(t.groups, t.o // t.groups, t.channels // t.groups * t.taps)
     out = np.empty((t.n, t.o, *t.out), x.dtype)
     if not t.flat:
         flat = out.reshape(t.n, t.groups, t.o // t.groups, t.run)
@@ -175,12 +175,12 @@ def correlate(x: Any, weight: Any, t: Geometry) -> Any:
 
 def spread(g: Any, weight: Any, t: Geometry) -> Any:
     """The transpose of ``correlate`` in its input: (n, o, *out) and the same weight to (n, c, *spatial)."""
-    w = np.ascontiguousarray(weight).reshape(t.groups, t.o // t.groups, -1).swapaxes(1, 2)
+    w = np.ascontiguousarray(weight).reshape(t.groups, t.o // t.groups, t.channels // t.groups * t.taps).swapaxes(1, 2)
     if t.plain:
         flat = np.ascontiguousarray(g).reshape(t.n, t.groups, t.o // t.groups, t.run)
         return np.matmul(w, flat).reshape(t.n, t.channels, *t.spatial)
     whole = np.zeros((t.n, t.channels, *t.padded), g.dtype)
-    lined = whole.reshape(t.n, t.channels, -1)
+    lined = whole.reshape(t.n, t.channels, math.prod(t.padded))
     buffer = np.zeros((t.block, t.o, t.width), g.dtype) if t.flat else None
     made = np.empty((t.block, t.groups, w.shape[1], t.run), g.dtype)
     for start, stop in t.blocks():
