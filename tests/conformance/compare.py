@@ -28,7 +28,7 @@ def to_numpy(t: Any) -> np.ndarray[Any, Any]:
     """Values, without conjugate or negative bits."""
     if isinstance(t, engine.Tensor):
         return np.asarray(t._array)
-    return t.detach().resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]
+    return t.detach().resolve_conj().resolve_neg().numpy(force=True)  # type: ignore[no-any-return]
 
 
 def to_engine(value: Any) -> Any:
