@@ -185,7 +185,7 @@ def _check_inputs(inputs: tuple[Any, ...]) -> None:
                 "all the inputs are not of double precision floating point or complex. ",
                 stacklevel=4,
             )
-        if any(s == 0 and n > 1 for s, n in zip(array_of(x).strides, x.shape, strict=True)):
+        if x.numel() and any(s == 0 and n > 1 for s, n in zip(array_of(x).strides, x.shape, strict=True)):
             raise TensorError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to be able to "
                 "compute the numerical gradients correctly. You should call .contiguous on the input before passing it to gradcheck."

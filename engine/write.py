@@ -42,7 +42,11 @@ def check_writable(t: Tensor, *, records: bool) -> None:
         elif type(t._node) is AccumulateGrad:
             raise LeafError("a leaf Variable that requires grad is being used in an in-place operation.")
     array = t._array
-    if type(array) is np.ndarray and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+    if (
+        type(array) is np.ndarray
+        and array.size  # strides of what holds nothing say nothing
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+    ):
         raise TensorError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

@@ -15,7 +15,19 @@ from numpy import inf, nan
 from engine.printing import format_tensor, get_printoptions, printoptions, set_printoptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
-DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "bool", "uint8", "int8", "int16", "int32", "int64"]
+DTYPES = [
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+]
 
 
 def f16(data: Any) -> Array:
