@@ -16,8 +16,8 @@ from engine.shapes import broadcast_shapes, reduced_shape, wrap_dim
 
 
 def part(x: Any, dim: int, start: int | None, stop: int | None) -> Any:
-    """The elements from ``start`` to ``stop`` along a dim (counted from the front)."""
-    return x[(slice(None),) * dim + (slice(start, stop),)]
+    """The elements from ``start`` to ``stop`` along a dim."""
+    return rules.slice(x, dim, start, stop)
 
 
 # -- logcumsumexp ------------------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def _diff_meta(input: Spec, n: int, dim: int, prepend: Spec | None, append: Spec
                     )
             length += more.shape[d]
     dtype = dtypes.of_numpy(common(*(s for s in (input, prepend, append) if s is not None)))
-    shape = (*input.shape[:d], max(length - n, 0), *input.shape[d + 1 :])
+    shape = (*input.shape[:d], max(length - n, 0), *input.shape[d + 1 :]) if n else input.shape
     return Estimate((Spec(shape, dtype),), 2 * input.nbytes, max(n, 1) * max(input.numel, 1))
 
 
@@ -139,10 +139,10 @@ def diff(input: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
     for more in (prepend, append):
         if more is not None and more.ndim != input.ndim:
             raise TensorError("diff expects prepend or append to be the same dimension as input")
+    if not n:
+        return rules.clone(input)
     pieces = [x for x in (prepend, input, append) if x is not None]
     x = rules.cat(pieces, d) if len(pieces) > 1 else input
-    if not n:
-        return rules.clone(x)
     for _ in range(min(n, x.shape[d])):
         left, right = part(x, d, None, -1), part(x, d, 1, None)
         x = rules.ne(right, left) if str(x.dtype).endswith("bool") else rules.sub(right, left)
@@ -169,9 +169,7 @@ def _points(y: tuple[int, ...], x: tuple[int, ...], d: int) -> tuple[int, ...]:
 def _widths(y: Any, x: Any, d: int) -> Any:
     x = rules.reshape(x, _points(tuple(y.shape), tuple(x.shape), d))
     d -= y.ndim
-    left = (..., slice(None, -1), *(slice(None),) * (-d - 1))
-    right = (..., slice(1, None), *(slice(None),) * (-d - 1))
-    return rules.sub(x[right], x[left])
+    return rules.sub(part(x, d, 1, None), part(x, d, None, -1))
 
 
 def _float(*specs: Spec) -> dtypes.dtype:
@@ -236,7 +234,9 @@ def _checked_dim(y: Any, dim: int, *more: Any) -> int:
     samples=over(*_curves),
 )
 def trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
-    """The area under a curve along a dim, by the trapezoids between the samples ``y`` at the places ``x``. Source: torch.trapezoid.
+    """The area under a curve along a dim, by the trapezoids between the samples ``y`` at the places ``x``.
+
+    Source: torch.trapezoid.
 
     >>> torch.trapezoid(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.0, 1.0, 3.0]))
     tensor(10.)
@@ -256,7 +256,9 @@ def trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     samples=over(*_steps),
 )
 def trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
-    """The area under a curve along a dim, by trapezoids, for samples ``dx`` apart. Source: torch.trapezoid.
+    """The area under a curve along a dim, by trapezoids, for samples ``dx`` apart.
+
+    Source: torch.trapezoid.
 
     >>> torch.trapezoid(torch.tensor([1.0, 3.0, 5.0]), dx=0.5)
     tensor(3.)
@@ -275,7 +277,9 @@ def trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
     samples=over(*_curves),
 )
 def cumulative_trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
-    """The running areas under a curve along a dim, by the trapezoids between the samples ``y`` at the places ``x``. Source: torch.cumulative_trapezoid.
+    """The running areas under a curve along a dim, by the trapezoids between the samples ``y`` at the places ``x``.
+
+    Source: torch.cumulative_trapezoid.
 
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.0, 1.0, 3.0]))
     tensor([ 2., 10.])
@@ -292,7 +296,9 @@ def cumulative_trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     samples=over(*_steps),
 )
 def cumulative_trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
-    """The running areas under a curve along a dim, by trapezoids, for samples ``dx`` apart. Source: torch.cumulative_trapezoid.
+    """The running areas under a curve along a dim, by trapezoids, for samples ``dx`` apart.
+
+    Source: torch.cumulative_trapezoid.
 
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 3.0, 5.0]), dx=0.5)
     tensor([1., 3.])
