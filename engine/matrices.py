@@ -76,12 +76,12 @@ def square(value: Any, name: str, argument: str = "A") -> None:
 def floating(value: Any, name: str, kernel: str | None = None) -> None:
     """Errors: RuntimeError for a dtype that is neither real nor complex floating, or too narrow.
 
-    kernel: PyTorch's name of what is not implemented for float16, where its sentence is that one.
+    kernel: PyTorch's name of what is not implemented for float16, where its sentence is that one; "" where float16 is taken.
     """
     d = value.dtype.numpy if isinstance(value.dtype, dtypes.dtype) else value.dtype
     if d.kind not in "fc":
         raise DtypeError(f"{name}: Expected a floating point or complex tensor as input. Got {spoken(value)}")
-    if d.char == "e":
+    if d.char == "e" and kernel != "":
         if kernel is None:
             raise DtypeError(f"{name}: Low precision dtypes not supported. Got {spoken(value)}")
         raise UnsupportedDtypeError(f"\"{kernel}\" not implemented for '{spoken(value)}'")

@@ -70,14 +70,14 @@ def _cholesky_meta(A: Spec, upper: bool = False, check_errors: bool = False) -> 
 
 
 @op(
-    "linalg_cholesky_ex(Tensor A, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
+    "linalg_cholesky_ex(Tensor input, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
     meta=_cholesky_meta,
     kind="opaque",
     names=("linalg.cholesky_ex",),
     samples=over(*_definites(), Sample(_definite(3, 3), upper=True)),
-    vjp={"A": _to_definite},
+    vjp={"input": _to_definite},
 )
-def linalg_cholesky_ex(A: Any, upper: Any, check_errors: Any) -> Any:
+def linalg_cholesky_ex(input: Any, upper: Any, check_errors: Any) -> Any:
     """Cholesky factors of Hermitian positive-definite matrices, and for each 0 or the order of the minor that was not positive.
 
     Shapes: (*, n, n). Gradient: L⁻ᴴ P L⁻¹, P the Hermitian half of tril(Lᴴg). Errors: RuntimeError for what is not square; for a matrix
@@ -87,22 +87,22 @@ def linalg_cholesky_ex(A: Any, upper: Any, check_errors: Any) -> Any:
     tensor([[2., 0.],
             [1., 2.]])
     """
-    square(A, "linalg.cholesky")
-    floating(A, "linalg.cholesky", "cholesky_cpu")
-    factor, info = _factored(A, upper)
+    square(input, "linalg.cholesky")
+    floating(input, "linalg.cholesky", "cholesky_cpu")
+    factor, info = _factored(input, upper)
     if check_errors:
         failed("linalg.cholesky", info, DEFINITE)
     return factor, info
 
 
 @op(
-    "linalg_cholesky(Tensor A, *, bool upper=False) -> Tensor",
-    meta=lambda A, upper: _cholesky_meta(A)._replace(outputs=(A,)),
+    "linalg_cholesky(Tensor input, *, bool upper=False) -> Tensor",
+    meta=lambda input, upper: _cholesky_meta(input)._replace(outputs=(input,)),
     kind="composite",
     names=("linalg.cholesky",),
     samples=over(*_definites(), Sample(_definite(3, 3), upper=True)),
 )
-def linalg_cholesky(A: Any, upper: Any) -> Any:
+def linalg_cholesky(input: Any, upper: Any) -> Any:
     """The lower triangular L with A = L Lᴴ, or with ``upper`` the U with A = Uᴴ U.
 
     Shapes: (*, n, n). Gradient: L⁻ᴴ P L⁻¹, P the Hermitian half of tril(Lᴴg). Errors: RuntimeError for what is not positive-definite.
@@ -112,7 +112,7 @@ def linalg_cholesky(A: Any, upper: Any) -> Any:
     tensor([[2., 0.],
             [1., 2.]])
     """
-    return rules.linalg_cholesky_ex(A, upper=upper, check_errors=True)[0]
+    return rules.linalg_cholesky_ex(input, upper=upper, check_errors=True)[0]
 
 
 def _old_cholesky_check(input: Any) -> None:
@@ -214,13 +214,13 @@ def _linalg_eigh(A: Any, UPLO: Any, compute_v: Any) -> Any:
 
 
 @op(
-    "linalg_eigh(Tensor A, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)",
-    meta=lambda A, UPLO: _eigh_meta(A, UPLO),
+    "linalg_eigh(Tensor input, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)",
+    meta=lambda input, UPLO: _eigh_meta(input, UPLO),
     kind="composite",
     names=("linalg.eigh",),
     samples=over(*_definites(), Sample(_definite(3, 3), "U")),
 )
-def linalg_eigh(A: Any, UPLO: Any) -> Any:
+def linalg_eigh(input: Any, UPLO: Any) -> Any:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, of which one triangle is read.
 
     Shapes: (*, n, n) → (*, n), (*, n, n). Gradient: V (diag(gL) + skew(Vᴴ gV)/2E) Vᴴ, E the differences of the eigenvalues; infinite where
@@ -229,17 +229,17 @@ def linalg_eigh(A: Any, UPLO: Any) -> Any:
     >>> torch.linalg.eigh(torch.tensor([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
     tensor([2., 3.])
     """
-    return rules._linalg_eigh(A, UPLO)
+    return rules._linalg_eigh(input, UPLO)
 
 
 @op(
-    "linalg_eigvalsh(Tensor A, str UPLO='L') -> Tensor",
-    meta=lambda A, UPLO: heavy(A, 20, _eigh_meta(A, UPLO).outputs[0], copies=3),
+    "linalg_eigvalsh(Tensor input, str UPLO='L') -> Tensor",
+    meta=lambda input, UPLO: heavy(input, 20, _eigh_meta(input, UPLO).outputs[0], copies=3),
     kind="composite",
     names=("linalg.eigvalsh",),
     samples=over(*_definites(), Sample(_definite(3, 3), "U")),
 )
-def linalg_eigvalsh(A: Any, UPLO: Any) -> Any:
+def linalg_eigvalsh(input: Any, UPLO: Any) -> Any:
     """Eigenvalues, ascending, of Hermitian matrices, of which one triangle is read.
 
     Shapes: (*, n, n) → (*, n). Gradient: V diag(g) Vᴴ. Errors: RuntimeError for what is not square. Source: torch.linalg.eigvalsh.
@@ -247,7 +247,7 @@ def linalg_eigvalsh(A: Any, UPLO: Any) -> Any:
     >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([1., 3.])
     """
-    return rules._linalg_eigh(A, UPLO, getattr(A, "requires_grad", False))[0]
+    return rules._linalg_eigh(input, UPLO, getattr(input, "requires_grad", False))[0]
 
 
 # -- singular values ----------------------------------------------------------------------------------------------------

@@ -49,8 +49,8 @@ def _substituted(A: Any, B: Any, upper: bool, left: bool, unitriangular: bool) -
     return out
 
 
-def _to_triangular(g: Any, A: Any, result: Any, upper: Any, left: Any, unitriangular: Any) -> Any:
-    side = rules.linalg_solve_triangular(adjoint(A), g, upper=not upper, left=left, unitriangular=unitriangular)
+def _to_triangular(g: Any, input: Any, result: Any, upper: Any, left: Any, unitriangular: Any) -> Any:
+    side = rules.linalg_solve_triangular(adjoint(input), g, upper=not upper, left=left, unitriangular=unitriangular)
     whole = -(side @ adjoint(result)) if left else -(adjoint(result) @ side)
     return rules.triu(whole, int(unitriangular)) if upper else rules.tril(whole, -int(unitriangular)), side
 
@@ -67,7 +67,7 @@ def _triangle(*shape: int) -> Any:
 
 
 @op(
-    "linalg_solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
+    "linalg_solve_triangular(Tensor input, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
     meta=_triangular_meta,
     kind="opaque",
     promote="common",
@@ -79,9 +79,9 @@ def _triangle(*shape: int) -> Any:
         Sample(_triangle(2, 2).T, array(2, 2).T, upper=True, tags=("non-contiguous",)),
         Sample(np.zeros((0, 0)), np.zeros((0, 2)), upper=True, tags=("empty",)),
     ),
-    vjp={"A, B": _to_triangular},
+    vjp={"input, B": _to_triangular},
 )
-def linalg_solve_triangular(A: Any, B: Any, upper: Any, left: Any, unitriangular: Any) -> Any:
+def linalg_solve_triangular(input: Any, B: Any, upper: Any, left: Any, unitriangular: Any) -> Any:
     """The X with A X = B (X A = B where not ``left``) where only a triangle of A is read; with ``unitriangular`` not its diagonal.
 
     Shapes: (*, n, n) and (*, n, k). Gradient: G = A⁻ᴴ g for B, the triangle of -G Xᴴ for A. Errors: RuntimeError for shapes that do
@@ -92,4 +92,4 @@ def linalg_solve_triangular(A: Any, B: Any, upper: Any, left: Any, unitriangular
             [0.2500]])
     """
     _taken(B, "triangular_solve_cpu")
-    return _substituted(A, B, upper, left, unitriangular)
+    return _substituted(input, B, upper, left, unitriangular)
