@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.apply import dispatch, dispatch_inplace
 from engine.doors import binary, unary
 from engine.errors import ArgumentError
+from engine.indexing import getitem, setitem
 from engine.op import OPS, Op
 from engine.tensor import Tensor
 
@@ -167,6 +168,8 @@ def _operators() -> None:
     for symbol, name in UNARY.items():
         if name in OPS:
             setattr(Tensor, f"__{symbol}__", function_of(name))
+    Tensor.__getitem__ = getitem
+    Tensor.__setitem__ = setitem
     for method, name in METHODS_BY_ROW.items():
         setattr(Tensor, method, function_of(name))
 
