@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import uvicorn
 
@@ -52,6 +54,14 @@ def _with_default(arguments: list[str]) -> list[str]:
     return arguments or ["serve"]
 
 
+class Server(uvicorn.Server):
+    """Uvicorn's server, ending with status 0 after a clean stop: a signal that was obeyed is not raised once more."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
 def serve(settings: Settings) -> int:
     """Serve until a signal ends it."""
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -75,7 +85,7 @@ def serve(settings: Settings) -> int:
         "  sessions are kept in memory only; Ctrl-C ends",
         flush=True,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     server.run()
     return 0 if server.started else 1
 
