@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine import dtypes
-from engine.domain import real
+from engine.domain import Domain, real, spoken
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
@@ -381,3 +381,68 @@ def all_dims(input: Any, dim: Any, keepdim: Any) -> Any:
     if dim is not None and not dim:
         return input.astype(np.uint8 if input.dtype.char == "B" else np.bool_)
     return _held(input, np.logical_and.reduce(input, axis=axes(input, dim), keepdims=keepdim))
+
+
+# -- without NaN -------------------------------------------------------------------------------------------------------
+
+
+def _nan_dtype(input: Any, dtype: Any, wants: bool) -> dtypes.dtype:
+    d = input.dtype if isinstance(input, Spec) else dtypes.of_numpy(input.dtype)
+    if wants and dtype is None and d.category < 2:
+        raise TensorError(f"nanmean(): expected input to have floating point or complex dtype but got {spoken(input)}")
+    NANSUM.check(input)
+    return _mean_dtype(d, dtype) if wants and dtype else _sum_dtype(d, dtype)
+
+
+NANSUM = Domain("c", "nansum on CPU does not support complex inputs", TensorError)
+
+
+def _to_present(g: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    full = (
+        rules.expand(g, tuple(input.shape)) if not dim and not keepdim else spread(g, tuple(input.shape), dim, keepdim)
+    )
+    return rules.where(input == input, full, 0)  # noqa: PLR0124 - not NaN
+
+
+@op(
+    "nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    meta=lambda input, dim, keepdim, dtype: Spec(
+        reduced_shape(input.shape, dim, keepdim), _nan_dtype(input, dtype, False)
+    ),
+    kind="reduce",
+    samples=_extremes,
+    vjp={"input": _to_present},
+)
+def nansum(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
+    """The sum over some dims, with NaN taken as zero.
+
+    Gradient: g, expanded along the dims; zero where the input is NaN. Errors: RuntimeError for complex tensors. Source: torch.nansum.
+
+    >>> torch.nansum(torch.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
+    wanted = _nan_dtype(input, dtype, False).numpy
+    x = np.where(np.isnan(input), 0, input) if input.dtype.kind == "f" else input
+    return np.add.reduce(x, axis=axes(input, dim), dtype=wanted, keepdims=keepdim)
+
+
+@op(
+    "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    meta=lambda input, dim, keepdim, dtype: Spec(
+        reduced_shape(input.shape, dim, keepdim), _nan_dtype(input, dtype, True)
+    ),
+    kind="composite",
+    samples=_extremes,
+)
+def nanmean(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
+    """The mean over some dims of the elements that are not NaN.
+
+    Errors: RuntimeError for integers and complex tensors. Source: torch.nanmean.
+
+    >>> torch.nanmean(torch.tensor([1.0, 3.0, float("nan")]))
+    tensor(2.)
+    """
+    raw = input if isinstance(input, (np.ndarray, np.generic)) else input.detach().numpy()
+    _nan_dtype(raw, dtype, True)
+    present = np.add.reduce(~np.isnan(raw), axis=axes(raw, dim), dtype=np.int64, keepdims=keepdim)
+    return rules.div(rules.nansum(input, dim, keepdim, dtype=dtype), present)
