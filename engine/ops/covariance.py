@@ -105,6 +105,8 @@ def cov(input: Any, correction: Any, fweights: Any, aweights: Any) -> Any:
     Errors: RuntimeError for more than two dims and for weights that do not fit. Source: torch.cov.
 
     >>> torch.cov(torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
     """
     return _covariance(input, correction, fweights, aweights)
 
@@ -139,6 +141,8 @@ def corrcoef(input: Any) -> Any:
     Errors: RuntimeError for more than two dims. Source: torch.corrcoef.
 
     >>> torch.corrcoef(torch.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
     """
     _two_dims(input.ndim)
     c = _covariance(input, 1, None, None)
