@@ -165,7 +165,7 @@ def _select_meta(input: Spec, src: Spec, dim: int, index: int) -> Spec:
     samples=over(
         Sample(array(2, 3), array(3, start=70), 0, 1),
         Sample(array(2, 3), array(2, start=70), -1, -1, tags=("negative dim",)),
-        Sample(array(3), np.array(0.7), 0, 1, tags=("0-d",)),
+        Sample(array(3), np.array(0.7), 0, 1),
         Sample(array(2, 0), array(0), 0, 1, tags=("empty",)),
         Sample(strided(3, 2), strided(4, start=70)[:3], 1, 0, tags=("non-contiguous",)),
     ),
@@ -214,7 +214,7 @@ def _slice_meta(input: Spec, src: Spec, dim: int, start: Any, end: Any, step: in
     samples=over(
         Sample(array(4, 3), array(2, 3, start=70), 0, 1, 3),
         Sample(array(2, 5), array(2, 2, start=70), -1, -4, None, 2, tags=("negative dim",)),
-        Sample(array(1), array(1, start=70), tags=("0-d",)),
+        Sample(array(1), array(1, start=70)),
         Sample(array(2, 3), array(2, 0), 1, 2, 2, tags=("empty",)),
         Sample(strided(3, 2), strided(2, 2, start=70), 0, 1, tags=("non-contiguous",)),
     ),
@@ -263,7 +263,7 @@ def _diagonal_meta(input: Spec, src: Spec, offset: int, dim1: int, dim2: int) ->
     samples=over(
         Sample(array(3, 3), array(3, start=70)),
         Sample(array(3, 2, 4), array(2, 1, start=70), 2, -1, 0, tags=("negative dim",)),
-        Sample(array(1, 1), array(1, start=70), tags=("0-d",)),
+        Sample(array(1, 1), array(1, start=70)),
         Sample(array(2, 3), array(0), 5, tags=("empty",)),
         Sample(strided(3, 2), array(4, start=70)[::2], -1, tags=("non-contiguous",)),
     ),
@@ -336,11 +336,11 @@ def _to_strided(g: Any, input_shape: Any, size: Any, stride: Any, storage_offset
     meta=_strided_meta,
     kind="opaque",
     samples=over(
-        Sample(array(2, 3), array(2, start=70), (2,), (2,), 1),
-        Sample(array(2, 3), array(2, 2, start=70), (2, 2), (3, 1)),
-        Sample(array(1), np.array(0.7), (), (), 0, tags=("0-d",)),
-        Sample(array(2, 3), array(0, 2), (0, 2), (1, 1), 0, tags=("empty",)),
-        Sample(array(6).reshape(2, 3), array(4, start=70)[::2], (2,), (1,), 0, tags=("non-contiguous",)),
+        Sample(array(4, 5), array(2, start=70), (2,), (2,), 1),
+        Sample(array(4, 5), array(2, 2, start=70), (2, 2), (3, 1)),
+        Sample(array(20), np.array(0.7), (), (), 0, tags=("0-d",)),
+        Sample(array(4, 5), array(0, 2), (0, 2), (1, 1), 0, tags=("empty",)),
+        Sample(array(4, 5), array(4, start=70)[::2], (2,), (1,), 0, tags=("non-contiguous",)),
     ),
     vjp={
         "input": _to_strided,
@@ -350,8 +350,8 @@ def _to_strided(g: Any, input_shape: Any, size: Any, stride: Any, storage_offset
 def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any) -> Any:
     """A copy in which the elements at strides through memory are those of ``src``.
 
-    Gradient: that of PyTorch: g at those elements for both, for ``input`` zero elsewhere. Errors: RuntimeError for a region outside the
-    input's memory. Source: torch.as_strided_scatter.
+    Gradient: PyTorch's, to the letter: g at those elements for ``src`` and for ``input`` too, where the derivative would be zero there
+    and g elsewhere. Errors: RuntimeError for a region outside the input's memory. Source: torch.as_strided_scatter.
 
     >>> torch.as_strided_scatter(torch.zeros(2, 3), torch.ones(2), (2,), (2,), 1)
     tensor([[0., 1., 0.],

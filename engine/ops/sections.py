@@ -18,7 +18,7 @@ EVEN = (
     Sample(array(5, 3), 2),
     Sample(array(7), 3),
     Sample(array(2, 4), 2, -1, tags=("negative dim",)),
-    Sample(array(1), 1, tags=("0-d",)),
+    Sample(array(1), 1),
     Sample(array(0, 3), 2, tags=("empty",)),
     Sample(strided(3, 4), 3, 1, tags=("non-contiguous",)),
 )
@@ -74,7 +74,7 @@ def tensor_split(input: Any, sections: Any, dim: Any) -> Any:
 CUTS = (
     Sample(array(5, 3), (1, 3)),
     Sample(array(2, 5), (-2,), -1, tags=("negative dim",)),
-    Sample(array(1), (), tags=("0-d",)),
+    Sample(array(1), ()),
     Sample(array(0, 3), (2, 9), tags=("empty",)),
     Sample(strided(3, 4), (2, 1), 1, tags=("non-contiguous",)),
 )
@@ -121,7 +121,7 @@ def _cuts_meta(input: Spec, tensor_indices_or_sections: Spec, dim: int) -> Estim
     samples=over(
         Sample(array(5, 3), np.array([1, 3])),
         Sample(array(5, 3), np.array(2)),
-        Sample(array(1), np.zeros(0, np.int64), tags=("0-d",)),
+        Sample(array(1), np.zeros(0, np.int64)),
         Sample(array(0, 3), np.array([2, 9]), tags=("empty",)),
         Sample(strided(3, 4), np.array([2, 1]), tags=("non-contiguous",)),
         Sample(array(5, 2), np.array([1, 3]), -2, tags=("negative dim",)),
@@ -177,9 +177,7 @@ def _cubes(dims: int, argument: Any) -> Any:
     shape = (2, 4, 6)[-max(dims, 2) :]
     return over(
         Sample(array(*shape), argument),
-        Sample(
-            array(*(1,) * dims) if dims > 1 else array(2), argument if type(argument) is tuple else 1, tags=("0-d",)
-        ),
+        Sample(array(*(1,) * dims) if dims > 1 else array(2), argument if type(argument) is tuple else 1),
         Sample(array(*shape[:-1], 0) if dims < 3 else array(0, 4, 6), argument, tags=("empty",)),
         Sample(strided(*shape), argument, tags=("non-contiguous",)),
     )

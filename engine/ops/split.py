@@ -60,14 +60,14 @@ def _rejoined(grads: Any, input_shape: tuple[int, ...], split_size: int, dim: in
 SPLITS = (
     Sample(array(5, 3), 2),
     Sample(array(2, 4), 2, -1, tags=("negative dim",)),
-    Sample(array(1), 1, tags=("0-d",)),
+    Sample(array(1), 1),
     Sample(array(0, 3), 2, tags=("empty",)),
     Sample(strided(3, 4), 3, 1, tags=("non-contiguous",)),
 )
 LISTS = (
     Sample(array(4, 3), (1, 3)),
     Sample(array(2, 5), (2, 0, 3), -1, tags=("negative dim",)),
-    Sample(array(1), (1,), tags=("0-d",)),
+    Sample(array(1), (1,)),
     Sample(array(0, 3), (0,), tags=("empty",)),
     Sample(strided(3, 4), (2, 2), 1, tags=("non-contiguous",)),
 )
