@@ -75,7 +75,7 @@ def dispatch(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, 
 def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912 - one call, step by step
     """Run one row on bound arguments: a tensor, or a tuple of them."""
     if op.kind == "composite":
-        return op.kernel(*bound)
+        return _composed(op, op.kernel(*bound))
     raws = bound[:]
     nodes: list[Any] = []
     mask = 0
@@ -144,6 +144,11 @@ def _plain(array: Any) -> Tensor:
     t._view = None
     t._meta = None
     return t
+
+
+def _composed(op: Op, out: Any) -> Any:
+    """What a composite answers, under the names of its own outputs."""
+    return _several(op, list(out)) if isinstance(out, tuple) else out
 
 
 def _several(op: Op, tensors: list[Tensor]) -> Any:
@@ -240,7 +245,7 @@ def _record_several(
     node.shape = ()
     node.dtype = None
     for k, t in enumerate(tensors):
-        if t._array.dtype.kind in "fc":
+        if t._array.dtype.kind in "fc" and k not in op.constant:
             t._node = Port(node, k, t._array.shape, t._array.dtype)
 
 

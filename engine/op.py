@@ -75,6 +75,7 @@ class Op:
     jvp: Callable[..., Any] | None
     batch: Callable[..., Any] | None
     ufunc: Callable[..., Any] | None
+    constant: frozenset[int]  # the outputs that have no derivative
     doc: str
     family: str
     parameters: tuple[Parameter, ...] = ()
@@ -152,6 +153,7 @@ def op(
     jvp: Callable[..., Any] | None = None,
     batch: Callable[..., Any] | None = None,
     ufunc: Callable[..., Any] | None = None,
+    constant: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a row: the decorated function is its kernel, its docstring the doc.
 
@@ -161,7 +163,7 @@ def op(
     that take part.
     grad_fn: PyTorch's name of the node (default: CamelCase of the name + "Backward0"). names: the public names, first the canonical.
     forms: of "function", "method", "inplace", "property". samples: what the tests try. ufunc: the NumPy ufunc that the kernel is for
-    arrays of one floating dtype and default attributes; the short doors call it directly.
+    arrays of one floating dtype and default attributes; the short doors call it directly. constant: floating outputs without a derivative.
     """
     schema = schemas.parse(line)
 
@@ -180,6 +182,7 @@ def op(
             jvp=jvp,
             batch=batch,
             ufunc=ufunc,
+            constant=frozenset(schema.returns.index(name) for name in constant),
             doc=inspect.getdoc(kernel) or "",
             family=kernel.__module__.rpartition(".")[2],
         )

@@ -17,7 +17,7 @@ def of(name: str, fields: tuple[str, ...]) -> Any:
     ('values', 'indices')
     """
     make: Any = namedtuple  # noqa: PYI024 - the fields are data
-    base: Any = make(name.rpartition(".")[2], fields)
+    base: Any = make(name.replace(".", "_").lstrip("_"), fields)
 
     def show(self: Any) -> str:
         inner = ",\n".join(f"{f}={getattr(self, f)!r}" for f in fields)

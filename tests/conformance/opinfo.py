@@ -36,6 +36,12 @@ RANDOM = frozenset(
     }
 )
 """PyTorch's random numbers are not promised: of these shapes and dtypes are compared."""
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "einsum": lambda operands, equation: engine.einsum(equation, operands),  # type: ignore[attr-defined]
+    "linalg.pinv:singular": lambda a, b: engine.linalg.pinv(a @ b.mT),  # type: ignore[attr-defined]
+    "linalg.lstsq:grad_oriented": lambda a, b, driver: engine.linalg.lstsq(a, b, driver=driver)[:2],  # type: ignore[attr-defined]
+}
+"""What PyTorch's database calls otherwise than by the operator's name."""
 METHODS = frozenset({"T", "H", "mT", "mH"})
 REORDERED = frozenset({"where"})
 """Their samples are the method's: the tensor before the condition."""
@@ -57,8 +63,9 @@ def callable_of(entry: Any) -> Callable[..., Any]:
         return lambda x, *a, **k: getattr(x.clone(), name)(*a, **k)
     if name in REORDERED:
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
-    if name == "einsum":
-        return lambda operands, equation: engine.einsum(equation, operands)
+    special = SPECIAL.get(name if not entry.variant_test_name else f"{name}:{entry.variant_test_name}")
+    if special is not None:
+        return special
     if name.startswith("__"):
         return lambda x, *a, **k: getattr(engine.Tensor, name)(x, *a, **k)
     found: Any = engine
