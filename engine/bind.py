@@ -168,8 +168,8 @@ def _operators() -> None:
     for symbol, name in UNARY.items():
         if name in OPS:
             setattr(Tensor, f"__{symbol}__", function_of(name))
-    Tensor.__getitem__ = getitem
-    Tensor.__setitem__ = setitem
+    Tensor.__getitem__ = getitem  # type: ignore[method-assign]
+    Tensor.__setitem__ = setitem  # type: ignore[method-assign]
     for method, name in METHODS_BY_ROW.items():
         setattr(Tensor, method, function_of(name))
 

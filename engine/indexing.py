@@ -17,7 +17,10 @@ from engine.tensor import Tensor, wrap
 
 __all__ = ["getitem", "setitem"]
 
-SCALAR_INDEX = "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+SCALAR_INDEX = (
+    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor "
+    "to a number"
+)
 
 
 def getitem(t: Tensor, index: Any) -> Tensor:
@@ -37,7 +40,7 @@ def getitem(t: Tensor, index: Any) -> Tensor:
     result, tensors = _parts(t, _items(index))
     if tensors:
         return rules.index(result, tensors)  # type: ignore[no-any-return]
-    return rules.alias(t) if result is t else result  # type: ignore[no-any-return]
+    return rules.alias(t) if result is t else result
 
 
 def setitem(t: Tensor, index: Any, value: Any) -> None:
@@ -176,7 +179,9 @@ def _listed(tensors: dict[int, Any]) -> list[Any]:
 
 
 def _tensor(sequence: Any) -> Tensor:
-    made: Tensor = dispatch(OPS["tensor"], (sequence,), {}) if not isinstance(sequence, np.ndarray) else wrap(np.array(sequence))
+    made: Tensor = (
+        dispatch(OPS["tensor"], (sequence,), {}) if not isinstance(sequence, np.ndarray) else wrap(np.array(sequence))
+    )
     if made.numel() == 0 and not isinstance(sequence, np.ndarray):
         return wrap(np.zeros(made.shape, np.int64))
     return made

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -157,10 +156,10 @@ def _count(name: str, value: int) -> int:
     return count
 
 
-def _real(name: str, value: float) -> float:
-    if not isinstance(value, numbers.Real):
+def _real(name: str, value: Any) -> float:
+    if not isinstance(value, (int, float, np.number)):
         raise TypeError(f"set_printoptions(): {name} must be a number, but got {type(value).__name__}")
-    return value
+    return float(value)
 
 
 def _finite(name: str, value: float) -> float:

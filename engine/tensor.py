@@ -326,7 +326,7 @@ class Tensor(TensorMethods):
     def __len__(self) -> int:
         if self._array.ndim == 0:
             raise ArgumentError("len() of a 0-d tensor")
-        return int(self._array.shape[0])
+        return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
@@ -363,6 +363,11 @@ class Tensor(TensorMethods):
         if isinstance(element, (Tensor, int, float, complex)):
             return bool((self == element).any().item())
         raise TensorError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+
+    if TYPE_CHECKING:  # engine.bind puts engine.indexing's functions here
+
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     __hash__ = object.__hash__
 

@@ -63,7 +63,7 @@ def clone_contiguous(input: Any) -> Any:
 def _lies_in_order(x: Any) -> bool:
     if isinstance(x, np.generic):
         return True
-    return x.flags.c_contiguous if isinstance(x, np.ndarray) else x.is_contiguous()  # type: ignore[no-any-return]
+    return x.flags.c_contiguous if isinstance(x, np.ndarray) else x.is_contiguous()
 
 
 @op(
@@ -148,7 +148,7 @@ def to_dtype(input: Any, dtype: Any, non_blocking: Any, copy: Any, memory_format
     meta=lambda input, other, *rest: Spec(input.shape, other.dtype),
     kind="composite",
     forms="method",
-    samples=lambda: [Sample(*s.args, np.float32([1]), tags=s.tags) for s in unary()()],
+    samples=lambda: [Sample(*s.args, np.ones(1, np.float32), tags=s.tags) for s in unary()()],
 )
 def to_other(input: Any, other: Any, non_blocking: Any, copy: Any, memory_format: Any) -> Any:
     """The tensor in another tensor's dtype. Source: torch.Tensor.to.
@@ -199,7 +199,7 @@ def type_of(input: Any, dtype: Any) -> Any:
     meta=lambda input, other: Spec(input.shape, other.dtype),
     kind="composite",
     forms="method",
-    samples=lambda: [Sample(*s.args, np.float32([1]), tags=s.tags) for s in unary()()],
+    samples=lambda: [Sample(*s.args, np.ones(1, np.float32), tags=s.tags) for s in unary()()],
 )
 def type_as(input: Any, other: Any) -> Any:
     """The tensor in another tensor's dtype. Source: torch.Tensor.type_as.

@@ -27,7 +27,7 @@ def _cpu(device: Any) -> None:
 
 
 def _default(dtype: Any) -> dtypes.dtype:
-    return dtype or dtypes.get_default_dtype()  # type: ignore[no-any-return]
+    return dtype or dtypes.get_default_dtype()
 
 
 def from_data(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
@@ -50,7 +50,7 @@ def from_data(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
     except OverflowError:
         raise TensorError("Overflow when unpacking long long") from None
     array = array.astype(dtype.numpy, copy=False).reshape(shape)
-    return array if shape else array[()]  # type: ignore[no-any-return]
+    return array if shape else array[()]
 
 
 def kind_of(flat: list[Any]) -> str:
@@ -183,7 +183,7 @@ def empty(size: Any, dtype: Any, device: Any, requires_grad: Any) -> Any:
 
 
 def _of_value(fill_value: Any, dtype: Any) -> dtypes.dtype:
-    return dtype or dtypes.of_scalar(fill_value)  # type: ignore[no-any-return]
+    return dtype or dtypes.of_scalar(fill_value)
 
 
 def _filled(shape: tuple[int, ...], fill_value: Any, d: dtypes.dtype) -> Any:

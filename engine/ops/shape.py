@@ -212,7 +212,7 @@ def sum_to_size(input: Any, size: Any) -> Any:
     lead = _summable(input.shape, size)
     dims = [i for i in range(input.ndim) if i < lead or (size[i - lead] == 1 and input.shape[i] != 1)]
     if dims:
-        input = rules.sum(input, dims, True)  # noqa: A001 - PyTorch's argument name
+        input = rules.sum(input, dims, True)
     return rules.reshape(input, size) if lead else input
 
 

@@ -65,7 +65,7 @@ def test_a_full_queue_and_a_long_wait_are_refused() -> None:
             results = await asyncio.gather(request(), request(), return_exceptions=True)
         async with asyncio.timeout(1):
             await request()
-        return results, lane.busy
+        return list(results), lane.busy
 
     results, busy = asyncio.run(scenario())
     assert [type(r) for r in results] == [Overloaded, QueueFull]
@@ -85,7 +85,7 @@ def test_sessions_expire_and_are_counted() -> None:
         sessions.find(first)
     sessions.find(second)  # asking keeps it alive
     clock.time += 9
-    assert sessions.find(second)
+    assert sessions.find(second).session.session_id == second
     assert len(sessions.list()) == 1
     sessions.delete(second)
     with pytest.raises(NotFound):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.__main__ import main, parser
@@ -27,9 +29,9 @@ def test_what_cannot_be_is_said(name: str, value: str, says: str) -> None:
 
 
 def test_every_setting_has_unit_sentence_and_option() -> None:
-    options = {
-        a for action in parser()._subparsers._group_actions[0].choices["serve"]._actions for a in action.option_strings
-    }  # type: ignore[union-attr, index]
+    subparsers: Any = parser()._subparsers
+    serve = subparsers._group_actions[0].choices["serve"]
+    options = {a for action in serve._actions for a in action.option_strings}
     for name, variable, default, unit, sentence in describe():
         assert unit
         assert sentence.endswith(".")
