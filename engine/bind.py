@@ -42,6 +42,7 @@ BINARY: Final = {
 REFLECTED: Final = {"add": "add", "mul": "mul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 REFLECTED_BY_ROW: Final = {
     "sub": "rsub",
+    "div": "_rdiv",
     "truediv": "_rdiv",
     "pow": "_rpow",
     "mod": "_rmod",
@@ -104,6 +105,8 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
     overloads = OPS[name]
 
     def fallback(a: Any, b: Any) -> Any:
+        if not isinstance(a, Tensor):
+            raise ArgumentError(f"{name}(): an operator of Tensor was called on {type(a).__name__}")
         try:
             return dispatch(overloads, (a, b), {})
         except ArgumentError:
