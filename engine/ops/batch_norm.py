@@ -216,7 +216,8 @@ def batch_norm(
 ) -> Any:
     """Each channel (dim 1) made mean 0 and variance 1: over the batch in training, else by the running values.
 
-    Then times ``weight``, plus ``bias``. In training the running values move toward the batch's by ``momentum``, in place. Errors: ValueError for a single value a channel in
+    Then times ``weight``, plus ``bias``.
+    In training the running values move toward the batch's by ``momentum``, in place. Errors: ValueError for a single value a channel in
     training, RuntimeError for sizes that are not the number of channels. Source: torch.nn.functional.batch_norm.
 
     >>> torch.nn.functional.batch_norm(torch.tensor([[1.0], [3.0]]), None, None, training=True)
