@@ -357,6 +357,7 @@ ASSUMED = 64
     "repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor",
     meta=_counts_meta,
     kind="opaque",
+    forms="function",
     samples=over(
         Sample(np.array([1, 0, 2])),
         Sample(np.array([3])),
