@@ -291,13 +291,13 @@ def _smooth(logs: Any, target: Any, weight: Any, ignore_index: int, reduction: s
     if logs.ndim == 1 and target.ndim:
         target = rules.reshape(target, ())
     ignored = rules.eq(target, ignore_index)
-    values = rules.masked_fill(values, ignored, 0)
+    values = rules.where(ignored, 0, values)
     if reduction != "mean":
         return rules.sum(values) if reduction == "sum" else values
     if weight is None:
         return rules.sum(values) / rules.sum(rules.logical_not(ignored))
-    of_target = rules.take(weight, rules.masked_fill(target, ignored, 0))
-    return rules.sum(values) / rules.sum(rules.masked_fill(of_target, ignored, 0))
+    of_target = rules.take(weight, rules.where(ignored, 0, target))
+    return rules.sum(values) / rules.sum(rules.where(ignored, 0, of_target))
 
 
 def _cross_samples() -> list[Sample]:
