@@ -69,7 +69,14 @@ def function_of(name: str) -> Callable[..., Any]:
     overloads = OPS[name]
     first = overloads[0]
     if len(first.parameters) == 1 and first.kind == "pointwise" and first.parameters[0].is_tensor:
-        door = unary(first, overloads)
+        quick = door = unary(first, overloads)
+        if len(overloads) > 1:
+
+            def door(*args: Any, **kwargs: Any) -> Any:
+                if len(args) == 1 and not kwargs:
+                    return quick(*args)
+                return dispatch(overloads, args, kwargs)
+
     elif _takes_two(first) and first.jvp is None:
         fast = binary(first, overloads)
 

@@ -37,7 +37,8 @@ _CONSTANTS64: Final[dict[Any, Any]] = {}
 _MOST: Final = 4096
 
 UNARY = """
-def door(a):
+def door({name}):
+    a = {name}
     if type(a) is Tensor and a._view is None:
         x = a._array
         d = x.dtype
@@ -182,6 +183,7 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
     if plan is not None and any(what.endswith("shape") for what, _ in plan.saves):
         return general(overloads)
     text = UNARY.format(
+        name=op.parameters[0].name,
         recorded="enabled()" if plan is not None else "False", saves1=_saves(plan, " " * 12, number=False)
     )
     scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan])
