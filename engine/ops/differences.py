@@ -77,12 +77,11 @@ def logcumsumexp(input: Any, dim: Any) -> Any:
         wrap_dim(dim, input.ndim)
         return np.positive(input)
     if input.dtype.kind == "f":
-        wide = input.astype(np.float32) if input.dtype.char == "e" else input
-        return np.logaddexp.accumulate(wide, axis=dim).astype(input.dtype, copy=False)
-    out = np.moveaxis(input.copy(), dim, 0)
+        return np.logaddexp.accumulate(input.astype(np.float64, copy=False), axis=dim).astype(input.dtype, copy=False)
+    out = np.moveaxis(input.astype(np.complex128), dim, 0)
     for i in range(1, out.shape[0]):
         out[i] = _log_add(out[i - 1], out[i])
-    return np.moveaxis(out, 0, dim)
+    return np.moveaxis(out, 0, dim).astype(input.dtype, copy=False)
 
 
 # -- diff ---------------------------------------------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def logsumexp(input: Any, dim: Any, keepdim: Any) -> Any:
     x = input.astype(np.float32 if d.char == "e" else d, copy=False)
     axes = wrap_dims(dim, x.ndim)
     if not x.ndim:
-        return x.astype(d)
+        return (x if d.kind == "f" else np.log(np.exp(x - x.real)) + x.real).astype(d)
     if not x.size:
         return np.log(np.add.reduce(np.exp(x), axis=axes, keepdims=keepdim)).astype(d)
     top = np.maximum.reduce(x.real, axis=axes, keepdims=True)
