@@ -40,6 +40,10 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "einsum": lambda operands, equation: engine.einsum(equation, operands),
     "linalg.pinv:singular": lambda a, b: engine.linalg.pinv(a @ b.mT),  # type: ignore[attr-defined]
     "linalg.lstsq:grad_oriented": lambda a, b, driver: engine.linalg.lstsq(a, b, driver=driver)[:2],  # type: ignore[attr-defined]
+    "nn.functional.embedding": lambda table, numbers, *a, **k: engine.nn.functional.embedding(numbers, table, *a, **k),
+    "nn.functional.embedding_bag": lambda table, numbers, *a, **k: engine.nn.functional.embedding_bag(
+        numbers, table, *a, **k
+    ),
 }
 """What PyTorch's database calls otherwise than by the operator's name."""
 METHODS = frozenset({"T", "H", "mT", "mH"})
