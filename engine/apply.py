@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine import schema
-from engine.errors import ArgumentError, AutogradError, EngineError
+from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
 from engine.grad_mode import grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, sequence
 from engine.op import Op
@@ -28,6 +28,7 @@ __all__ = ["bind_overload", "build_node", "dispatch", "dispatch_inplace", "gener
 
 new = object.__new__
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
+check_nan: list[bool] = [True]  # and says here whether the walk looks for NaNs
 
 
 def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Op, list[Any]]:
@@ -132,8 +133,15 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912 - one call, step by s
         if out.ndim == 0 and type(out) is np.ndarray and out.base is None:
             t._array = out[()]
         if bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
-            t.requires_grad_()
+            _begin(t)
     return t
+
+
+def _begin(t: Tensor) -> None:
+    """Make a new tensor a leaf that requires grad."""
+    if t._array.dtype.kind not in "fc":
+        raise DtypeError("Only Tensors of floating point and complex dtype can require gradients")
+    t.requires_grad_()
 
 
 def _plain(array: Any) -> Tensor:

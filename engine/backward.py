@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.apply import check_nan, record_where
 from engine.errors import ArgumentError, AutogradError, GraphFreedError, ShapeError, VersionError
 from engine.grad_mode import grad_enabled
-from engine.node import AccumulateGrad, Edge, Meta, Node, Port
+from engine.node import AccumulateGrad, Edge, Meta, Node, Port, function_name
 from engine.plan import Plan
 from engine.rules import rules
-from engine.tensor import Tensor, array_of, meta_of, new, node_of, set_attribute, wrap
+from engine.tensor import Tensor, array_of, new, node_of, set_attribute, wrap
 from engine.transaction import current
 from engine.view import replay_node
 from engine.write import CopySlices, write
@@ -127,7 +128,7 @@ class _Walk:
     def run(self) -> None:  # noqa: PLR0912, PLR0915 - the hot loop: a call less is a tenth of a node
         heap, nodes, grads, leaves = self.heap, self.nodes, self.grads, self.leaves
         needed = self.needed
-        plain = not (self.create or self.trace or needed is not None or self.capture)
+        plain = not (self.create or self.trace or needed is not None or self.capture or record_where)
         keep = self.keep
         transaction = current.get()
         while heap:
@@ -218,6 +219,8 @@ class _Walk:
         edges = node.edges
         if plan.lists:
             produced = _flat(node, plan, produced)
+        if record_where and check_nan[0]:
+            _refuse_nan(node, produced)
         fit = _fit_tensor if self.create else _fit
         ready = [
             None if e is None or p is None or self._skips(e) else fit(p, e.shape, e.dtype) if e.dtype is not None else p
@@ -262,15 +265,15 @@ class _Walk:
             slots[number] = self._hooked(meta.hooks, slots[number])
         for number, meta in extra.retained.items():
             if slots[number] is not None:
-                g = slots[number]
-                set_attribute(meta, "grad", g if self.create else wrap(np.array(g)))
+                g = slots[number] if self.create else wrap(np.array(slots[number]))
+                set_attribute(meta, "grad", g if meta.grad is None else meta.grad + g)
                 self.reached.append(meta)
 
     def _hooked(self, hooks: dict[int, Any], g: Any) -> Any:
         for hook in tuple(hooks.values()):
             answer = hook(self._public(g))
             if answer is not None:
-                g = self._private(answer)
+                g = self._private(_checked(hook, answer, g))
         return g
 
     def _tensors(self, node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -336,35 +339,71 @@ def _flat(node: Node, plan: Plan, produced: Sequence[Any]) -> list[Any]:
     return out
 
 
-_KIND = {"float32": "torch.FloatTensor", "float64": "torch.DoubleTensor", "float16": "torch.HalfTensor"}
+_KIND = {
+    "float32": "torch.FloatTensor",
+    "float64": "torch.DoubleTensor",
+    "float16": "torch.HalfTensor",
+    "complex64": "torch.ComplexFloatTensor",
+    "complex128": "torch.ComplexDoubleTensor",
+}
+
+
+def _checked(hook: Any, answer: Any, before: Any) -> Tensor:
+    """What a hook answered, if it can stand for the gradient."""
+    if not isinstance(answer, Tensor):
+        raise ArgumentError(f"expected Variable, but hook returned '{type(answer).__name__}'")
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if answer.dtype.numpy != before.dtype and not isinstance(before, Tensor):
+        was, got = (_KIND.get(d.name, f"torch.{d.name}") for d in (before.dtype, answer.dtype.numpy))
+        raise AutogradError(f"hook '{name}' has changed the type of value (was {was} got {got})")
+    if tuple(answer.shape) != tuple(before.shape):
+        raise AutogradError(f"hook '{name}' has changed the size of value")
+    return answer
+
+
+def _saved_values(node: Node) -> list[tuple[Any, Any, int]]:
+    """(raw value, its producer, the number of the output) of what a node saved, one for each of its version cells."""
+    found: list[tuple[Any, Any, int]] = []
+    if not node.plan.saves:  # a custom function: records of its own
+        for record in node.saved or ():
+            if record is not None:
+                value, edge, _ = record
+                found.append((value, node, edge) if isinstance(edge, int) else (value, edge, 0))
+        return found
+    for (what, k), value in zip(node.plan.saves, node.saved or (), strict=True):
+        if what == "result":
+            found.append((value, node, k))
+        elif what == "input":
+            values = value if type(value) is list else [value]
+            start = _edge_index(node, node.plan, k)
+            found += [(v, node.edges[start + j], 0) for j, v in enumerate(values)]
+    return [f for f in found if isinstance(f[0], (np.ndarray, np.generic))]
 
 
 def _version_error(node: Node, i: int) -> VersionError:
-    arrays = [
-        (what, k, v)
-        for (what, k), v in zip(node.plan.saves, node.saved or (), strict=True)
-        if what in ("input", "result")
-    ]
-    flat = [(what, k, v) for what, k, vs in arrays for v in (vs if type(vs) is list else [vs])]
-    having = [a for a in flat if isinstance(a[2], (np.ndarray, np.generic))]
+    saved = _saved_values(node)
     cell, expected = node.cells[i], node.cells[i + 1]
-    what, k, value = having[min(i // 2, len(having) - 1)] if having else ("input", 0, np.zeros(()))
+    value, edge, number = saved[min(i // 2, len(saved) - 1)] if saved else (np.zeros(()), None, 0)
+    if type(edge) is Port:
+        number, edge = edge.number, edge.node
+    maker = None if edge is None or type(edge) is AccumulateGrad else edge.name()
+    if edge is not node and len(cell) > 1:  # the tensor's present producer: what wrote it, or its base
+        maker = "AsStrided" if isinstance(edge, Node) and edge.plan.op.kind in ("view", "linear") else cell[1]
+    origin = "" if maker is None else f", which is output {number} of {function_name(maker)},"
     kind = _KIND.get(value.dtype.name, f"torch.{value.dtype.name}")
-    if what == "result":
-        origin = f", which is output {k} of {node.name()},"
-    else:
-        edge = node.edges[_edge_index(node, node.plan, k)]
-        inner: Any = edge.node if type(edge) is Port else edge
-        number = edge.number if type(edge) is Port else 0
-        origin = (
-            "" if inner is None or type(inner) is AccumulateGrad else f", which is output {number} of {inner.name()},"
-        )
     return VersionError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{kind} {list(value.shape)}]{origin} is at version {cell[0]}; expected version {expected} instead. "
         "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True)."
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
+
+
+def _refuse_nan(node: Node, produced: Sequence[Any]) -> None:
+    """Errors: RuntimeError for a NaN among the gradients that a node made, in anomaly mode."""
+    for i, p in enumerate(produced):
+        if p is not None and np.isnan(p._array if isinstance(p, Tensor) else p).any():
+            raise _located(AutogradError(f"Function '{node.name()}' returned nan values in its {i}th output."), node)
 
 
 def _located(error: AutogradError, node: Node) -> AutogradError:
@@ -480,7 +519,9 @@ def accumulate(
         if inputs is not None:
             wanted = list(_sequence(inputs, "inputs"))
             if not wanted:
-                raise AutogradError("'inputs' argument to backward() cannot be empty.")
+                raise AutogradError("`inputs` argument to `backward()` cannot be empty.")
+            for t in wanted:
+                t.retain_grad()
             _restrict(walk, wanted)
         _run(walk, create_graph)
         allowed = None if wanted is None else {_place(t)[0] for t in wanted}
@@ -495,12 +536,6 @@ def accumulate(
                 trace((leaf, [g], []))
             _accumulate(leaf, g, create_graph)
             walk.reached.append(leaf.meta)
-        for t in wanted or ():
-            place = _place(t)
-            if place in walk.captured and walk.captured[place] is not None:
-                g = walk.captured[place]
-                t.grad = g if create_graph else wrap(np.array(g))
-                walk.reached.append(meta_of(t))
     return walk.reached
 
 
@@ -596,7 +631,7 @@ def grad(
             if g is None:
                 if not allow_unused:
                     raise AutogradError(
-                        "One of the differentiated Tensors appears to not have been used in the graph. "
+                        f"The differentiated Tensor at index {len(answers)} appears to not have been used in the graph. "
                         "Set allow_unused=True if this is the desired behavior."
                     )
                 answers.append(wrap(np.zeros_like(array_of(t))) if materialize_grads else None)

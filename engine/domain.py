@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -13,20 +13,6 @@ from engine.op import Estimate, Spec
 
 __all__ = ["Domain", "common", "floating", "in_single", "integral", "real", "same_dtype", "spoken"]
 
-_SPOKEN: Final = {
-    "bool": "Bool",
-    "uint8": "Byte",
-    "int8": "Char",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "float16": "Half",
-    "float32": "Float",
-    "float64": "Double",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-}
-
 
 def spoken(value: Any) -> str:
     """PyTorch's old name of a value's dtype, as its sentences have it.
@@ -34,7 +20,7 @@ def spoken(value: Any) -> str:
     >>> spoken(np.ones(2, np.float32))
     'Float'
     """
-    return _SPOKEN[value.dtype.name]
+    return dtypes.spoken(value.dtype)
 
 
 class Domain:
@@ -111,24 +97,9 @@ def in_single(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_CPP: Final = {
-    "float16": "c10::Half",
-    "float32": "float",
-    "float64": "double",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-    "int64": "long int",
-    "int32": "int",
-    "int16": "short int",
-    "int8": "signed char",
-    "uint8": "unsigned char",
-    "bool": "bool",
-}
-
-
 def same_dtype(first: Any, second: Any, a: str = "m1", b: str = "m2") -> None:
     """Errors: RuntimeError for two dtypes, in the words of PyTorch's products."""
     if first.dtype != second.dtype:
         raise TensorError(
-            f"expected {a} and {b} to have the same dtype, but got: {_CPP[first.dtype.name]} != {_CPP[second.dtype.name]}"
+            f"expected {a} and {b} to have the same dtype, but got: {dtypes.cpp_name(first.dtype)} != {dtypes.cpp_name(second.dtype)}"
         )

@@ -18,6 +18,7 @@ __all__ = [
     "bool_",
     "complex64",
     "complex128",
+    "cpp_name",
     "default_dtype",
     "dtype",
     "float16",
@@ -33,6 +34,7 @@ __all__ = [
     "promote",
     "promote_types",
     "set_default_dtype",
+    "spoken",
     "to_real",
     "uint8",
 ]
@@ -102,6 +104,19 @@ DTYPES: Final[dict[str, dtype]] = {
         complex128,
     )
 }
+_NAMES: Final = {  # as PyTorch's sentences have them: of kernels, and of C++
+    "bool": ("Bool", "bool"),
+    "uint8": ("Byte", "unsigned char"),
+    "int8": ("Char", "signed char"),
+    "int16": ("Short", "short int"),
+    "int32": ("Int", "int"),
+    "int64": ("Long", "long int"),
+    "float16": ("Half", "c10::Half"),
+    "float32": ("Float", "float"),
+    "float64": ("Double", "double"),
+    "complex64": ("ComplexFloat", "c10::complex<float>"),
+    "complex128": ("ComplexDouble", "c10::complex<double>"),
+}
 _OF_NUMPY: Final[dict[np.dtype[np.generic], dtype]] = {d.numpy: d for d in DTYPES.values()}
 _COMPLEX_OF: Final = {float16: complex64, float32: complex64, float64: complex128}
 _REAL_OF: Final = {complex64: float32, complex128: float64}
@@ -133,6 +148,24 @@ def of_numpy(d: np.dtype[np.generic]) -> dtype:
         raise ArgumentError(
             f"can't convert np.ndarray of type {d}. The only supported types are: {', '.join(DTYPES)}."
         ) from None
+
+
+def spoken(d: dtype | np.dtype[np.generic]) -> str:
+    """PyTorch's old name of a dtype, as sentences have it.
+
+    >>> spoken(float32)
+    'Float'
+    """
+    return _NAMES[d.name][0]
+
+
+def cpp_name(d: dtype | np.dtype[np.generic]) -> str:
+    """The name of a dtype in C++.
+
+    >>> cpp_name(int64)
+    'long int'
+    """
+    return _NAMES[d.name][1]
 
 
 def of_scalar(value: object) -> dtype:

@@ -114,7 +114,9 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     def __init__(self, mode: bool) -> None:
         super().__init__()
         if not isinstance(mode, bool):
-            raise ArgumentError(f"set_grad_enabled(): argument 'mode' must be bool, not {type(mode).__name__}", "mode")
+            raise ArgumentError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}", "mode"
+            )
         self.grad = mode
         self._before.append((grad_enabled.get(), inference_enabled.get()))
         grad_enabled.set(mode)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.tensor import Tensor
 
-__all__ = ["AccumulateGrad", "Edge", "Handle", "Meta", "Node", "Port", "Value", "extra_of"]
+__all__ = ["AccumulateGrad", "Edge", "Handle", "Meta", "Node", "Port", "Value", "extra_of", "function_name"]
 
 Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 """A raw value: an array, or a NumPy scalar for what has no dims."""
@@ -114,6 +114,15 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
+
+
+def function_name(node: str) -> str:
+    """How PyTorch's sentences call what a node is the backward of.
+
+    >>> function_name("MulBackward0")
+    'Mul'
+    """
+    return node.rstrip("0123456789").removesuffix("Backward")
 
 
 def extra_of(node: Node) -> Extra:

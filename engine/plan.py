@@ -89,6 +89,7 @@ def _build(op: Op, mask: int) -> Plan | None:
 
 def compiled(text: str, scope: dict[str, Any], filename: str, name: str) -> Any:
     """The function that a text of our own making defines. The text holds nothing that came from outside the engine."""
+    scope.setdefault("__name__", "engine.compiled")
     exec(compile(text, filename, "exec"), scope)  # noqa: S102 - see the module's docstring
     return scope[name]
 

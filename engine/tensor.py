@@ -61,7 +61,7 @@ class Tensor(TensorMethods):
 
     _array: Value
     _node: Edge | None
-    _version_cell: list[int]
+    _version_cell: list[Any]  # the version, and once it was written on record the name of the writer
     _view: View | None
     _meta: Meta | None
 
@@ -160,10 +160,13 @@ class Tensor(TensorMethods):
     @property
     def requires_grad(self) -> bool:
         """Whether operators on it are recorded."""
-        return node_of(self) is not None
+        view = self._view
+        return self._node is not None or (view is not None and view.base._node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if type(value) is not bool:
+            raise TensorError("requires_grad must be a bool")
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -228,12 +231,16 @@ class Tensor(TensorMethods):
                 )
             if value._array.shape != self._array.shape:
                 raise TensorError(
-                    f"assigned grad has data of a different size: expected {list(self._array.shape)}, got {list(value._array.shape)}"
+                    f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size "
+                    f"'{list(self._array.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
             if value._array.dtype != self._array.dtype:
                 raise TensorError(
-                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor with dtype '{self.dtype.name}'. "
-                    "Please ensure that the gradient and the tensor have the same dtype"
+                    f"attempting to assign a gradient with dtype '{dtypes.cpp_name(value.dtype)}' to a tensor with grad_dtype "
+                    f"'{dtypes.spoken(self.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
+                    "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
+                    "with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they "
+                    "match."
                 )
         set_attribute(meta_of(self), "grad", value)
 
@@ -391,7 +398,9 @@ class Tensor(TensorMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise AutogradError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were "
+                "attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+                "https://github.com/pytorch/pytorch/pull/103001"
             )
         t = wrap(np.array(self._array))
         if self.requires_grad:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.errors import ViewError
-from engine.node import Node, sequence
+from engine.node import Node, function_name, sequence
 from engine.op import op
 from engine.plan import plan_of
 
@@ -109,7 +109,7 @@ def forbidden(t: Tensor, view: View, *, indirect: bool) -> str:
     what = "its base or another view of its base has been" if indirect else "is being"
     if view.creation == "multi_output":
         node = t._node
-        name = node.node.name() if node is not None and hasattr(node, "node") else "UnbindBackward0"
+        name = function_name(node.node.name()) if node is not None and hasattr(node, "node") else "Unbind"
         number = view.chain[-1].number or 0
         return (
             f"Output {number} of {name} is a view and {what} modified inplace. This view is the output of a function that returns "

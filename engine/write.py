@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine import dtypes
 from engine.errors import DtypeError, LeafError, ShapeError, TensorError, ViewError
 from engine.grad_mode import grad_enabled
 from engine.node import AccumulateGrad, Node, sequence
@@ -65,7 +66,7 @@ def write(t: Tensor, values: Any) -> None:
         )
     if values.dtype != array.dtype and _category(values.dtype) > _category(array.dtype):
         raise DtypeError(
-            f"result type {_spoken(values.dtype)} can't be cast to the desired output type {_spoken(array.dtype)}"
+            f"result type {dtypes.spoken(values.dtype)} can't be cast to the desired output type {dtypes.spoken(array.dtype)}"
         )
     transaction = current.get()
     if transaction is not None:
@@ -79,25 +80,6 @@ def _category(d: np.dtype[Any]) -> int:
     return "biufc".index(d.kind) if d.kind in "bfc" else 1
 
 
-_SPOKEN = {
-    "float16": "Half",
-    "float32": "Float",
-    "float64": "Double",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-    "int64": "Long",
-    "int32": "Int",
-    "int16": "Short",
-    "int8": "Char",
-    "uint8": "Byte",
-    "bool": "Bool",
-}
-
-
-def _spoken(d: np.dtype[Any]) -> str:
-    return _SPOKEN[d.name]
-
-
 def set_history(t: Tensor, node: Node | None) -> None:
     """Make ``node`` (built with the old history among its edges; None: nothing recorded) the producer of the written ``t``."""
     view = t._view
@@ -106,6 +88,7 @@ def set_history(t: Tensor, node: Node | None) -> None:
         return
     if transaction is not None:
         transaction.attribute(t, "_node")
+    t._version_cell[1:] = [node.name() if view is None else "torch::autograd::CopySlices"]  # for a sentence, later
     if view is None:
         t._node = node
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from engine.apply import check_nan as nan_checked
 from engine.apply import record_where
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
@@ -31,17 +32,21 @@ def is_anomaly_enabled() -> bool:
 
 
 class set_detect_anomaly:  # noqa: N801 - PyTorch's name
-    """Turn anomaly detection on or off at once; as a context manager, put it back on exit."""
+    """Turn anomaly detection on or off at once; as a context manager, put it back on exit.
 
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:  # noqa: ARG002 - PyTorch's signature
-        self._before = list(record_where)
+    check_nan: whether a backward that makes a NaN is an error.
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self._before = list(record_where), nan_checked[0]
         record_where[:] = [_line] if mode else []
+        nan_checked[0] = check_nan
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: object) -> None:
-        record_where[:] = self._before
+        record_where[:], nan_checked[0] = self._before
 
 
 class detect_anomaly(set_detect_anomaly):  # noqa: N801 - PyTorch's name

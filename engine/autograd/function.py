@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import AutogradError, GraphFreedError
+from engine.errors import AutogradError, GraphFreedError, LeafError
 from engine.grad_mode import grad_enabled, no_grad
 from engine.node import AccumulateGrad, Extra, Node, Port, sequence
 from engine.op import OPS
@@ -142,7 +142,7 @@ class CustomPlan(Plan):
             if not is_tensor:
                 if a is not None:
                     raise AutogradError(
-                        f"function {self.name} returned a gradient different from None at position {i + 1}, but the corresponding "
+                        f"function {self.name} returned a gradient different than None at position {i + 1}, but the corresponding "
                         "forward input was not a Variable"
                     )
                 continue
@@ -159,6 +159,12 @@ class Function:
     """
 
     _plan: Plan
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - whatever it is called with
+        raise AutogradError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function with static "
+            "forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -197,11 +203,6 @@ class Function:
                 out = cls.forward(ctx, *args)
         several = isinstance(out, tuple)
         outputs = list(out) if several else [out]
-        for o in outputs:
-            if o is not None and not isinstance(o, Tensor):
-                if several:
-                    continue
-                raise TypeError(f"{cls.__name__}.forward: expected to return Tensors (got {type(o).__name__})")
         for t in ctx._dirty:
             if not any(t is o for o in outputs):
                 raise AutogradError(
@@ -209,7 +210,7 @@ class Function:
                     "that are modified inplace must all be outputs of the Function."
                 )
         outputs = [_own(o, tensors, ctx) for o in outputs]
-        if recording:
+        if recording and any(isinstance(o, Tensor) for o in outputs):
             _record(cls, ctx, args, tensors, edges, outputs, several)
         return tuple(outputs) if several else outputs[0]
 
@@ -265,6 +266,8 @@ def _record(
             continue
         edge = node if node.extra is None else Port(node, k, *shapes[k])
         if any(o is d for d in ctx._dirty):
+            if type(node_of(o)) is AccumulateGrad:
+                raise LeafError("a leaf Variable that requires grad has been used in an in-place operation.")
             check_writable(o, records=True)
             if o._view is None:
                 set_history(o, edge)

@@ -16,6 +16,47 @@ from engine.tensor import Tensor as _Tensor
 
 _Number: _TypeAlias = _bool | _int | _float | _complex
 
+class _ValuesIndices(_NamedTuple):
+    values: _Tensor
+    indices: _Tensor
+
+def alpha_dropout(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
+def avg_pool1d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    count_include_pad: _bool = ...,
+) -> _Tensor: ...
+def avg_pool2d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    count_include_pad: _bool = ...,
+    divisor_override: _int | None = ...,
+) -> _Tensor: ...
+def avg_pool3d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    count_include_pad: _bool = ...,
+    divisor_override: _int | None = ...,
+) -> _Tensor: ...
+def batch_norm(
+    input: _Tensor,
+    running_mean: _Tensor | None,
+    running_var: _Tensor | None,
+    weight: _Tensor | None = ...,
+    bias: _Tensor | None = ...,
+    training: _bool = ...,
+    momentum: _float = ...,
+    eps: _float = ...,
+) -> _Tensor: ...
 def binary_cross_entropy(
     input: _Tensor, target: _Tensor, weight: _Tensor | None = ..., *, reduction: _str = ...
 ) -> _Tensor: ...
@@ -127,9 +168,26 @@ def cross_entropy(
     reduction: _str = ...,
     label_smoothing: _float = ...,
 ) -> _Tensor: ...
+def dropout(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
+def dropout1d(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
+def dropout2d(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
+def dropout3d(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
 def elu(input: _Tensor, alpha: _Number = ..., scale: _Number = ..., input_scale: _Number = ...) -> _Tensor: ...
+def embedding(
+    input: _Tensor,
+    weight: _Tensor,
+    padding_idx: _int | None = ...,
+    max_norm: _float | None = ...,
+    norm_type: _float = ...,
+    scale_grad_by_freq: _bool = ...,
+    sparse: _bool = ...,
+) -> _Tensor: ...
+def feature_alpha_dropout(input: _Tensor, p: _float = ..., training: _bool = ...) -> _Tensor: ...
 def gelu(input: _Tensor, *, approximate: _str = ...) -> _Tensor: ...
 def glu(input: _Tensor, dim: _int = ...) -> _Tensor: ...
+def group_norm(
+    input: _Tensor, num_groups: _int, weight: _Tensor | None = ..., bias: _Tensor | None = ..., eps: _float = ...
+) -> _Tensor: ...
 def hardshrink(input: _Tensor, lambd: _Number = ...) -> _Tensor: ...
 def hardsigmoid(input: _Tensor) -> _Tensor: ...
 def hardswish(input: _Tensor) -> _Tensor: ...
@@ -140,17 +198,77 @@ def huber_loss(input: _Tensor, target: _Tensor, reduction: _str = ..., delta: _f
 def huber_loss(
     input: _Tensor, target: _Tensor, reduction: _str = ..., delta: _float = ..., *, weight: _Tensor
 ) -> _Tensor: ...
+def instance_norm(
+    input: _Tensor,
+    running_mean: _Tensor | None = ...,
+    running_var: _Tensor | None = ...,
+    weight: _Tensor | None = ...,
+    bias: _Tensor | None = ...,
+    use_input_stats: _bool = ...,
+    momentum: _float = ...,
+    eps: _float = ...,
+) -> _Tensor: ...
 def kl_div(input: _Tensor, target: _Tensor, *, reduction: _str = ..., log_target: _bool = ...) -> _Tensor: ...
 @_overload
 def l1_loss(input: _Tensor, target: _Tensor, *, reduction: _str = ...) -> _Tensor: ...
 @_overload
 def l1_loss(input: _Tensor, target: _Tensor, *, reduction: _str = ..., weight: _Tensor) -> _Tensor: ...
+def layer_norm(
+    input: _Tensor,
+    normalized_shape: _int | _Sequence[_int],
+    weight: _Tensor | None = ...,
+    bias: _Tensor | None = ...,
+    eps: _float = ...,
+) -> _Tensor: ...
 def leaky_relu(input: _Tensor, negative_slope: _Number = ...) -> _Tensor: ...
 def linear(input: _Tensor, weight: _Tensor, bias: _Tensor | None = ...) -> _Tensor: ...
 def log_softmax(
     input: _Tensor, dim: _int | None = ..., _stacklevel: _int = ..., dtype: _dtype | type[_Any] | None = ...
 ) -> _Tensor: ...
 def logsigmoid(input: _Tensor) -> _Tensor: ...
+def max_pool1d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    dilation: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    return_indices: _bool = ...,
+) -> _Tensor: ...
+def max_pool2d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    dilation: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    return_indices: _bool = ...,
+) -> _Tensor: ...
+def max_pool2d_with_indices(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    dilation: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+) -> _ValuesIndices: ...
+def max_pool3d(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    dilation: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+    return_indices: _bool = ...,
+) -> _Tensor: ...
+def max_pool3d_with_indices(
+    input: _Tensor,
+    kernel_size: _int | _Sequence[_int],
+    stride: _int | _Sequence[_int] | None = ...,
+    padding: _int | _Sequence[_int] = ...,
+    dilation: _int | _Sequence[_int] = ...,
+    ceil_mode: _bool = ...,
+) -> _ValuesIndices: ...
 def mish(input: _Tensor) -> _Tensor: ...
 @_overload
 def mse_loss(input: _Tensor, target: _Tensor, *, reduction: _str = ...) -> _Tensor: ...
@@ -165,12 +283,26 @@ def pad(input: _Tensor, pad: _Sequence[_int], mode: _str = ..., value: _float | 
 def pad(input: _Tensor, *pad: _int, mode: _str = ..., value: _float | None = ...) -> _Tensor: ...
 def prelu(input: _Tensor, weight: _Tensor) -> _Tensor: ...
 def relu6(input: _Tensor) -> _Tensor: ...
+def rms_norm(
+    input: _Tensor, normalized_shape: _int | _Sequence[_int], weight: _Tensor | None = ..., eps: _float | None = ...
+) -> _Tensor: ...
 def rrelu(
     input: _Tensor,
     lower: _Number = ...,
     upper: _Number = ...,
     training: _bool = ...,
     generator: _Generator | None = ...,
+) -> _Tensor: ...
+def scaled_dot_product_attention(
+    query: _Tensor,
+    key: _Tensor,
+    value: _Tensor,
+    attn_mask: _Tensor | None = ...,
+    dropout_p: _float = ...,
+    is_causal: _bool = ...,
+    *,
+    scale: _float | None = ...,
+    enable_gqa: _bool = ...,
 ) -> _Tensor: ...
 def selu(input: _Tensor) -> _Tensor: ...
 def silu(input: _Tensor) -> _Tensor: ...

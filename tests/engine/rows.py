@@ -18,7 +18,7 @@ TRIED = [row for row in ROWS if row.samples is not None]
 DIMS = {"dim", "dims", "dim0", "dim1", "start_dim", "end_dim", "axis", "source", "destination"}
 
 # Parameters that have a rule which only says so: "derivative for aten::… is not implemented", as in PyTorch.
-NO_DERIVATIVE = {"remainder.Scalar_Tensor": {"other"}, "_rmod": {"other"}}
+NO_DERIVATIVE = {"remainder.Scalar_Tensor": {"other"}}
 
 SINGLE = {"float64": "float32", "complex128": "complex64"}
 
