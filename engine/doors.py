@@ -184,7 +184,8 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
         return general(overloads)
     text = UNARY.format(
         name=op.parameters[0].name,
-        recorded="enabled()" if plan is not None else "False", saves1=_saves(plan, " " * 12, number=False)
+        recorded="enabled()" if plan is not None else "False",
+        saves1=_saves(plan, " " * 12, number=False),
     )
     scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan])
     return compiled(text, scope, f"<door of {op.id}>", "door")  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.autograd import function
+from engine.autograd import function, functional
 from engine.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from engine.autograd.function import Function
 from engine.backward import backward, grad
@@ -17,6 +17,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
