@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.domain import Domain, real
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
+from engine.reduced import counted, restored
 from engine.rules import rules
 from engine.samples import array, over, pairs, reductions, strided
 from engine.shapes import broadcast, reduced_shape, wrap_dim, wrap_dims
@@ -84,10 +85,8 @@ def _put(input: Any, dim: Any, index: Any, size: Any, add: Any) -> Any:
 
 def placed(g: Any, indices: Any, input_shape: tuple[int, ...], dim: int, keepdim: bool) -> Any:
     """The gradient of elements chosen along a dim, put back to their places."""
-    if input_shape and not keepdim:
-        d = wrap_dim(dim, len(input_shape))
-        g, indices = rules.unsqueeze(g, d), rules.unsqueeze(indices, d)
-    return rules._put(g, dim, indices, input_shape)
+    n = len(input_shape)
+    return rules._put(restored(g, n, (dim,), keepdim), dim, restored(indices, n, (dim,), keepdim), input_shape)
 
 
 def _to_chosen(grads: Any, input_shape: Any, dim: Any, keepdim: Any, result1: Any) -> Any:
@@ -111,7 +110,7 @@ def _all_meta(name: str, domain: Domain) -> Any:
 
 def _evenly(g: Any, input: Any, result: Any) -> Any:
     mask = (input == result) | (input != input)  # noqa: PLR0124 - NaN
-    return rules.div(g, rules.sum(mask)) * mask
+    return g / counted(mask, None, g) * mask
 
 
 _full = over(
@@ -288,16 +287,12 @@ BOTH = real("aminmax_cpu")
 
 def _to_both(grads: Any, input: Any, result0: Any, result1: Any, dim: Any, keepdim: Any) -> Any:
     total = None
+    dims = None if dim is None else (dim,)
     for g, result in zip(grads, (result0, result1), strict=True):
         if g is None:
             continue
-        r = result
-        if dim is not None and not keepdim and input.ndim:
-            d = wrap_dim(dim, input.ndim)
-            g, r = rules.unsqueeze(g, d), rules.unsqueeze(r, d)  # noqa: PLW2901 - the same, put back over the dim
-        mask = input == r
-        number = rules.sum(mask) if dim is None else rules.sum(mask, dim, True)
-        part = rules.div(g * mask, number)
+        mask = input == restored(result, input.ndim, dims, keepdim)
+        part = restored(g, input.ndim, dims, keepdim) * mask / counted(mask, dims, g)
         total = part if total is None else total + part
     return total
 

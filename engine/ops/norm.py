@@ -11,6 +11,7 @@ from engine import dtypes
 from engine.domain import common, spoken
 from engine.errors import ArgumentError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import counted, is_raw, restored
 from engine.rules import rules
 from engine.samples import array, pairs, reductions, strided, unary
 from engine.shapes import broadcast_shapes, reduced_shape, wrap_dim, wrap_dims
@@ -89,15 +90,14 @@ def _length(x: Any, order: Any, axes: Any, keepdim: bool) -> Any:
 
 
 def _to_norm(g: Any, input: Any, result: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
-    if not keepdim and input.ndim and dim:
-        for d in sorted(wrap_dims(dim, input.ndim)):
-            g, result = rules.unsqueeze(g, d), rules.unsqueeze(result, d)
-    return _slope(g, input, result, ord, dim)
+    n = input.ndim
+    return _slope(restored(g, n, dim, keepdim), input, restored(result, n, dim, keepdim), ord, dim)
 
 
 def _slope(g: Any, input: Any, norm: Any, order: Any, dim: Any) -> Any:
     if order == 2:
-        return g * rules.where(norm == 0, 0, input / norm)
+        where = np.where if is_raw(norm) else rules.where
+        return input * where(norm == 0, 0, g / norm)
     if order == 0:
         return rules.zeros_like(input)
     if order == 1:
@@ -105,8 +105,7 @@ def _slope(g: Any, input: Any, norm: Any, order: Any, dim: Any) -> Any:
     size = rules.abs(input)
     if math.isinf(order):
         mask = (size == norm) | (size != size)  # noqa: PLR0124 - NaN
-        number = rules.sum(mask, dim, True) if dim and input.ndim else rules.sum(mask)
-        return rules.sgn(input) * (rules.div(g, number) * mask)
+        return rules.sgn(input) * (g / counted(mask, dim, g) * mask)
     if order < 1:
         return (
             rules.sgn(input) * rules.where(input == 0, 0, rules.pow(size, order - 1)) * g * rules.pow(norm, 1 - order)

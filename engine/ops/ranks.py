@@ -11,6 +11,7 @@ from engine import dtypes
 from engine.domain import Domain, real
 from engine.errors import DimensionError, TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import counted, restored
 from engine.rules import rules
 from engine.samples import reductions, unary
 from engine.shapes import reduced_shape, wrap_dim
@@ -46,11 +47,8 @@ def _nonempty(name: str, shape: tuple[int, ...], dim: int) -> int:
 
 
 def _to_place(grads: Any, input_shape: tuple[int, ...], dim: int, keepdim: bool, result1: Any) -> Any:
-    g, places = grads[0], result1
-    if input_shape and not keepdim:
-        d = wrap_dim(dim, len(input_shape))
-        g, places = rules.unsqueeze(g, d), rules.unsqueeze(places, d)
-    return rules._put(g, dim, places, input_shape)
+    n, dims = len(input_shape), (dim,)
+    return rules._put(restored(grads[0], n, dims, keepdim), dim, restored(result1, n, dims, keepdim), input_shape)
 
 
 def _at(input: Any, places: Any, d: int, keepdim: bool) -> Any:
@@ -64,7 +62,7 @@ def _at(input: Any, places: Any, d: int, keepdim: bool) -> Any:
 
 def _evenly(g: Any, input: Any, result: Any) -> Any:
     same = (input == result) | ((input != input) & (result != result))  # noqa: PLR0124 - NaN
-    return rules.div(g, rules.sum(same)) * same
+    return g / counted(same, None, g) * same
 
 
 def _middle(input: Any, skip: bool) -> Any:

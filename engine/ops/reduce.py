@@ -11,6 +11,7 @@ from engine import dtypes
 from engine.domain import Domain, real, spoken
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
+from engine.reduced import counted, is_raw, restored, spread
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided, unary
 from engine.shapes import reduced_shape, wrap_dims
@@ -21,7 +22,7 @@ def _sum_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None) -> dtypes.dtype:
 
 
 def _everywhere(g: Any, input_shape: tuple[int, ...]) -> Any:
-    return rules.expand(g, input_shape)
+    return np.broadcast_to(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
 
 
 @op(
@@ -41,14 +42,6 @@ def sum_all(input: Any, dtype: Any) -> Any:
     tensor(6.)
     """
     return np.add.reduce(input, axis=None, dtype=_sum_dtype(dtypes.of_numpy(input.dtype), dtype).numpy)
-
-
-def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
-    """A reduced gradient put back over the dims that were reduced."""
-    if not keepdim:
-        for d in sorted(wrap_dims(dim, len(input_shape))):
-            g = rules.unsqueeze(g, d) if input_shape else g
-    return rules.expand(g, input_shape)
 
 
 @op(
@@ -119,7 +112,7 @@ def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     meta=lambda input, dtype: Spec((), _mean_dtype(input.dtype, dtype)),
     kind="reduce",
     samples=unary(),
-    vjp={"input": lambda g, input_shape: rules.expand(g / math.prod(input_shape), input_shape)},
+    vjp={"input": lambda g, input_shape: _everywhere(g / math.prod(input_shape), input_shape)},
 )
 def mean_all(input: Any, dtype: Any) -> Any:
     """The mean of all elements; NaN of none.
@@ -191,11 +184,9 @@ _several_dims = over(
 
 def _shared(g: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme, shared evenly among the elements that are equal to it."""
-    if not keepdim and input.ndim > 1:
-        for d in sorted(wrap_dims(dim, input.ndim)):
-            g, result = rules.unsqueeze(g, d), rules.unsqueeze(result, d)
+    g, result = restored(g, input.ndim, dim, keepdim), restored(result, input.ndim, dim, keepdim)
     mask = input == result
-    return rules.div(g * mask, rules.sum(mask, dim, True))
+    return g * mask / counted(mask, dim, g)
 
 
 def nonempty(name: str, shape: tuple[int, ...], dim: Any) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.domain import floating
+from engine.domain import Domain, floating
+from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import is_raw, restored
 from engine.rules import rules
 from engine.samples import array, reductions
 from engine.shapes import reduced_shape, wrap_dim, wrap_dims
@@ -173,9 +175,17 @@ def log_softmax_functional(input: Any, dim: Any, _stacklevel: Any, dtype: Any) -
     return _log_softmax(_ready(input, dim, dtype, LOG_LAST), dim)
 
 
+NEGATED = Domain(
+    "b",
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+    "`logical_not()` operator instead.",
+    TensorError,
+)
+
+
 @op(
     "softmin(Tensor input, int? dim=None, int _stacklevel=3, ScalarType? dtype=None) -> Tensor",
-    meta=lambda input, dim, _stacklevel, dtype: _meta(input, _implicit(dim, input.ndim), dtype, LAST),
+    meta=NEGATED(lambda input, dim, _stacklevel, dtype: _meta(input, _implicit(dim, input.ndim), dtype, LAST)),
     kind="composite",
     names=("nn.functional.softmin",),
     forms="function",
@@ -200,10 +210,9 @@ def _logsumexp_meta(input: Spec, dim: Any, keepdim: bool) -> Estimate:
 
 
 def _logsumexp_rule(g: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
-    if not keepdim and input.ndim:
-        for d in sorted(wrap_dims(dim, input.ndim)):
-            g, result = rules.unsqueeze(g, d), rules.unsqueeze(result, d)
-    return g * rules.exp(input - result).conj()
+    n = input.ndim
+    g, result = restored(g, n, dim, keepdim), restored(result, n, dim, keepdim)
+    return g * (np.exp(input - result) if is_raw(input) else rules.exp(input - result)).conj()
 
 
 @op(

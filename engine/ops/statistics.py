@@ -10,6 +10,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import is_raw, restored, spread
 from engine.rules import rules
 from engine.samples import array, reductions, unary
 from engine.shapes import reduced_shape, wrap_dims
@@ -35,7 +36,11 @@ def _moment(input: Spec, dim: Any, correction: Any, keepdim: bool) -> Estimate:
 def _degrees(shape: tuple[int, ...], dim: Any, correction: Any) -> float:
     """How many elements a variance is of, less the correction (1 where none is given)."""
     n = math.prod(shape[d] for d in wrap_dims(dim, len(shape))) if shape else 1
-    return n - (1 if correction is None else correction)
+    return n - _one(correction)
+
+
+def _one(correction: Any) -> Any:
+    return 1 if correction is None else correction
 
 
 def _variance(input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
@@ -44,7 +49,7 @@ def _variance(input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
     degrees = _degrees(input.shape, dim, correction)
     x = input.astype(np.float32) if input.dtype.char == "e" else input
     axes = None if not dim or not x.ndim else tuple(dim)
-    n = degrees + (1 if correction is None else correction)
+    n = degrees + _one(correction)
     mean = np.add.reduce(x, axis=axes, keepdims=True) / (n or np.nan)
     mean = mean.astype(x.dtype, copy=False)
     off = np.subtract(x, mean)
@@ -57,24 +62,22 @@ def _narrow(value: Any, input: Any) -> Any:
     return value.astype(np.float16) if input.dtype.char == "e" else value
 
 
-def _unreduced(g: Any, ndim: int, dim: Any, keepdim: bool) -> Any:
-    if not keepdim and ndim and dim:
-        for d in sorted(wrap_dims(dim, ndim)):
-            g = rules.unsqueeze(g, d)
-    return g
-
-
 def _to_variance(g: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-    g = _unreduced(g, input.ndim, dim, keepdim)
-    mean = rules.mean(input, dim, True) if dim and input.ndim else rules.mean(input)
+    g = restored(g, input.ndim, dim, keepdim)
     degrees = _degrees(input.shape, dim, correction)
+    if is_raw(input) and input.dtype.char != "e":
+        axes = tuple(dim) if dim and input.ndim else None
+        mean = np.add.reduce(input, axis=axes, keepdims=True) / ((degrees + _one(correction)) or 1)
+    else:
+        mean = rules.mean(input, dim, True) if dim and input.ndim else rules.mean(input)
     if degrees <= 0:
         return g * rules.where(input == mean, math.nan, math.inf)
     return (2.0 / degrees) * g * (input - mean)
 
 
 def _to_deviation(g: Any, input: Any, result: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-    return _to_variance(rules.where(result == 0, 0, g / (result * 2)), input, dim, correction, keepdim)
+    where = np.where if is_raw(result) else rules.where
+    return _to_variance(where(result == 0, 0, g / (result * 2)), input, dim, correction, keepdim)
 
 
 def _samples() -> list[Sample]:
@@ -143,7 +146,7 @@ def _mean_of(mean: Any, input: Any, dim: Any, keepdim: bool) -> Any:
 
 def _to_mean(g: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     n = _degrees(input.shape, dim, 0) or 1
-    return rules.expand(_unreduced(g, input.ndim, dim, keepdim) / n, input.shape)
+    return spread(g / n, tuple(input.shape), dim, keepdim)
 
 
 def _added(a: Any, b: Any) -> Any:

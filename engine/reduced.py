@@ -1,0 +1,46 @@
+"""What rules of reductions share: values put back over the dims that were reduced, and counts. Lean on raw arrays, ``rules`` on tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.rules import rules
+from engine.shapes import wrap_dims
+
+__all__ = ["counted", "is_raw", "restored", "spread"]
+
+
+def is_raw(x: Any) -> bool:
+    """Whether a rule got an array, not a tensor."""
+    return isinstance(x, (np.ndarray, np.generic))
+
+
+def restored(x: Any, ndim: int, dim: Any, keepdim: bool) -> Any:
+    """A reduced value with the dims put back in size one. Of a reduction of all dims it stays as it is: it broadcasts.
+
+    >>> restored(np.ones(2), 2, (-1,), False).shape
+    (2, 1)
+    """
+    if keepdim or not ndim or not dim:
+        return x
+    if len(dim) == 1 and is_raw(x):
+        return x[(slice(None),) * (dim[0] % ndim) + (None,)]
+    for d in sorted(wrap_dims(dim, ndim)):
+        x = np.expand_dims(x, d) if is_raw(x) else rules.unsqueeze(x, d)
+    return x
+
+
+def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    """A reduced gradient, expanded to the shape of what was reduced."""
+    g = restored(g, len(input_shape), dim, keepdim)
+    return np.broadcast_to(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
+
+
+def counted(mask: Any, dim: Any, g: Any) -> Any:
+    """How many hold, with the dims kept (all: a single number), ready to divide ``g``."""
+    if is_raw(mask):
+        d = np.float32 if g.dtype.char == "e" else g.dtype
+        return np.add.reduce(mask, axis=tuple(dim) if dim and mask.ndim else None, dtype=d, keepdims=bool(dim))
+    return rules.sum(mask, dim, True) if dim else rules.sum(mask)
