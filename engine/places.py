@@ -8,13 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from engine.domain import spoken
-from engine.errors import DimensionError, DtypeError, EngineError, ShapeError, TensorError
+from engine.errors import DtypeError, EngineError, ShapeError, TensorError
 from engine.op import Spec
 
 __all__ = [
     "along",
     "check_index",
-    "check_vector",
     "code",
     "combined",
     "flat_places",
@@ -34,33 +33,28 @@ def code(value: Any) -> str:
     return str(getattr(d, "numpy", d))
 
 
-def check_index(name: str, index: Any, words: str = "int32/int64") -> None:
-    """Errors: RuntimeError for an index (array or Spec) that is neither int32 nor int64."""
+def check_index(name: str, index: Any, words: str = "int32/int64", *, got: bool = False) -> None:
+    """Errors: RuntimeError for an index (array or Spec) that is neither int32 nor int64. got: whether PyTorch says what it was."""
     if code(index) not in {"int64", "int32"}:
-        raise DtypeError(f"{name}(): Expected dtype {words} for index but got: {spoken_of(index)}")
+        ending = f" but got: {spoken_of(index)}" if got else ""
+        raise DtypeError(f"{name}(): Expected dtype {words} for index{ending}")
 
 
-def check_vector(name: str, index: Any, words: str = "int32/int64") -> None:
-    """Errors: IndexError for an index that is no vector, RuntimeError for one that is not of int32 or int64."""
-    if len(index.shape) > 1:
-        raise DimensionError(f"{name}(): Index is supposed to be a vector, but got dim: {len(index.shape)}")
-    check_index(name, index, words)
-
-
-def no_larger(name: str, index: Any, dim: int, other: tuple[int, ...], *, apart: bool) -> None:
-    """Errors: RuntimeError for an index larger than ``other`` in a dim (``apart``: other than ``dim``)."""
-    sizes, theirs = index.shape or (1,), other or (1,)
-    if math.prod(index.shape) == 0:
+def no_larger(index: Any, dim: int, own: tuple[int, ...], src: tuple[int, ...] | None = None) -> None:
+    """Errors: RuntimeError for an index larger than what it points into in a dim other than ``dim``, or than ``src`` in any."""
+    if 0 in index.shape:
         return
-    if len(sizes) != len(theirs):
-        raise ShapeError(f"Index tensor must have the same number of dimensions as {name} tensor")
-    for d, (n, m) in enumerate(zip(sizes, theirs, strict=True)):
-        if n > m and not (apart and d == dim):
-            where = f" apart from dimension {dim}" if apart else ""
-            raise ShapeError(
-                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than {name} "
-                f"{list(other)}{where}"
-            )
+    sizes = index.shape or (1,)
+    if len(sizes) != max(len(own), 1):
+        raise ShapeError("Index tensor must have the same number of dimensions as self tensor")
+    if src is not None and len(sizes) != max(len(src), 1):
+        raise ShapeError("Index tensor must have the same number of dimensions as src tensor")
+    fits = all(n <= m or d == dim for d, (n, m) in enumerate(zip(sizes, own or (1,), strict=True)))
+    if not fits or (src is not None and any(n > m for n, m in zip(sizes, src or (1,), strict=True))):
+        ending = "" if src is None else f" and to be no larger size than src {list(src)}"
+        raise ShapeError(
+            f"Expected index {list(index.shape)} to be no larger than self {list(own)} apart from dimension {dim}{ending}"
+        )
 
 
 def same_dtype(sentence: str, input: Any, other: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.places import along, check_index, check_vector, code, flat_places, inside, no_larger, spoken_of, zeros
+from engine.places import along, check_index, code, flat_places, inside, spoken_of, zeros
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, wrap_dim
@@ -36,11 +36,13 @@ GATHERED = (
 
 def _select_shape(input: Any, dim: int, index: Any) -> tuple[int, ...]:
     d = wrap_dim(dim, len(input.shape))
-    check_vector("index_select", index, "int32 or int64")
+    if len(index.shape) > 1:
+        raise DimensionError("index_select(): Index is supposed to be a vector")
+    check_index("index_select", index, "int32 or int64")
     n = index.shape[0] if index.shape else 1
     if not input.shape:
         if n != 1:
-            raise DimensionError("index_select(): Index to scalar can have only 1 value, got 1 value(s)")
+            raise TensorError(f"index_select(): Index to scalar can have only 1 value, got {n} value(s)")
         return ()
     return (*input.shape[:d], n, *input.shape[d + 1 :])
 
@@ -70,11 +72,23 @@ def index_select(input: Any, dim: Any, index: Any) -> Any:
     return np.take(input, np.atleast_1d(index), d)
 
 
+def _within(index: Any, dim: int, shape: tuple[int, ...]) -> None:
+    sizes, own = index.shape or (1,), shape or (1,)
+    if len(sizes) != len(own):
+        raise ShapeError("Index tensor must have the same number of dimensions as input tensor")
+    for d, (n, m) in enumerate(zip(sizes, own, strict=True)):
+        if n > m and d != dim:
+            raise ShapeError(
+                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than self {list(shape)} "
+                f"apart from dimension {dim}"
+            )
+
+
 def _gather_meta(input: Spec, dim: int, index: Spec, sparse_grad: bool) -> Spec:
     d = wrap_dim(dim, input.ndim)
     if index.numel:
         check_index("gather", index)
-        no_larger("input", index, d, input.shape, apart=True)
+        _within(index, d, input.shape)
     return Spec(index.shape, input.dtype)
 
 
@@ -99,7 +113,7 @@ def gather(input: Any, dim: Any, index: Any, sparse_grad: Any) -> Any:
     if index.size == 0:
         return np.empty(index.shape, input.dtype)
     check_index("gather", index)
-    no_larger("input", index, d, input.shape, apart=True)
+    _within(index, d, input.shape)
     along(d, index, input.shape[d] if input.ndim else 1)
     if input.ndim < 2:
         return np.take(input, index if input.ndim or not index.ndim else index.reshape(-1)).reshape(index.shape)[()]
@@ -214,7 +228,7 @@ def _mask(mask: Any) -> None:
 
 def _masked_meta(input: Spec, mask: Spec) -> Estimate:
     _mask(mask)
-    whole = Spec(broadcast_shapes(input.shape, mask.shape), input.dtype)
+    whole = Spec(broadcast_shapes(mask.shape, input.shape), input.dtype)
     return Estimate((Spec((whole.numel,), input.dtype),), 8 * whole.numel, 4 * whole.numel, bound=True)
 
 
@@ -247,7 +261,7 @@ def masked_select(input: Any, mask: Any) -> Any:
     _mask(mask)
     if input.shape == mask.shape:
         return np.asarray(input)[mask]
-    shape = broadcast_shapes(input.shape, mask.shape)
+    shape = broadcast_shapes(mask.shape, input.shape)
     return np.broadcast_to(input, shape)[np.broadcast_to(mask, shape)]
 
 

@@ -31,7 +31,7 @@ def _sides(tensors: Sequence[Any], indexing: str | None) -> tuple[int, ...]:
         if len(t.shape) > 1:
             raise ShapeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(t.shape)}")
         if t.dtype != tensors[0].dtype:
-            raise DtypeError("torch.meshgrid expects all tensors to have the same dtype")
+            raise DtypeError("meshgrid expects all tensors to have the same dtype")
     if indexing not in (None, "ij", "xy"):
         raise TensorError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     return tuple(math.prod(t.shape) for t in tensors)

@@ -19,16 +19,13 @@ APART = np.array([[1, 0], [2, 1]])
 BOXES = np.array([[[0, 1, 2, 1]], [[2, 2, 0, 0]]])
 
 
-def _check(name: str, input: Any, dim: int, index: Any, src: Any = None) -> int:
+def _check(input: Any, dim: int, index: Any, src: Any = None) -> int:
     d = wrap_dim(dim, len(input.shape))
     if src is not None:
-        same_dtype(f"{name}(): Expected self.dtype to be equal to src.dtype [self is {{a}}, src {{b}}]", input, src)
-    if 0 in index.shape:
-        return d
-    check_index(name, index)
-    no_larger("self", index, d, input.shape, apart=True)
-    if src is not None:
-        no_larger("src", index, d, src.shape, apart=False)
+        same_dtype("scatter(): Expected self.dtype to be equal to src.dtype [self is {a}, src {b}]", input, src)
+    if 0 not in index.shape:
+        check_index("scatter", index)
+        no_larger(index, d, input.shape, None if src is None else src.shape)
     return d
 
 
@@ -75,7 +72,7 @@ def _with(*more: Any, grid: Any = GRID, **kwargs: Any) -> Any:
 
 
 def _src_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Spec:
-    _check("scatter", input, dim, index, src)
+    _check(input, dim, index, src)
     return input
 
 
@@ -101,7 +98,7 @@ def scatter(input: Any, dim: Any, index: Any, src: Any) -> Any:
     tensor([[0., 0., 5.],
             [7., 0., 0.]])
     """
-    d = _check("scatter", input, dim, index, src)
+    d = _check(input, dim, index, src)
     out = _written(input)
     if index.size:
         out.reshape(-1)[_places(input, d, index)] = _cut(src, index)
@@ -109,7 +106,7 @@ def scatter(input: Any, dim: Any, index: Any, src: Any) -> Any:
 
 
 def _value_meta(input: Spec, dim: int, index: Spec, value: Any) -> Spec:
-    _check("scatter", input, dim, index)
+    _check(input, dim, index)
     return input
 
 
@@ -131,7 +128,7 @@ def scatter_value(input: Any, dim: Any, index: Any, value: Any) -> Any:
     tensor([[0.0000, 0.0000, 1.5000],
             [1.5000, 0.0000, 0.0000]])
     """
-    d = _check("scatter", input, dim, index)
+    d = _check(input, dim, index)
     out = _written(input)
     if index.size:
         out.reshape(-1)[_places(input, d, index)] = value
@@ -148,7 +145,7 @@ def _reduction(reduce: str) -> str:
 
 
 def _reduce_meta(input: Spec, dim: int, index: Spec, src: Any, reduce: str) -> Spec:
-    _check("scatter", input, dim, index, src if isinstance(src, Spec) else None)
+    _check(input, dim, index, src if isinstance(src, Spec) else None)
     _reduction(reduce)
     return input
 
@@ -171,7 +168,7 @@ def scatter_reducing(input: Any, dim: Any, index: Any, src: Any, reduce: Any) ->
     tensor([[ 1.,  1., 13.]])
     """
     how = _reduction(reduce)
-    d = _check("scatter", input, dim, index, src)
+    d = _check(input, dim, index, src)
     out = _written(input)
     if index.size:
         combined(how, out.reshape(-1), _places(input, d, index), _cut(src, index), include_self=True)
@@ -196,7 +193,7 @@ def scatter_value_reducing(input: Any, dim: Any, index: Any, value: Any, reduce:
     tensor([[ 1.,  1., 25.]])
     """
     how = _reduction(reduce)
-    d = _check("scatter", input, dim, index)
+    d = _check(input, dim, index)
     out = _written(input)
     if index.size:
         places = _places(input, d, index)
@@ -209,7 +206,7 @@ def _missing(name: str) -> Any:
 
 
 def _add_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Spec:
-    _check("scatter_add", input, dim, index, src)
+    _check(input, dim, index, src)
     return input
 
 
@@ -230,7 +227,7 @@ def scatter_add(input: Any, dim: Any, index: Any, src: Any) -> Any:
     >>> torch.zeros(3).scatter_add(0, torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 5.])
     """
-    d = _check("scatter_add", input, dim, index, src)
+    d = _check(input, dim, index, src)
     out = _written(input)
     if index.size:
         combined("sum", out.reshape(-1), _places(input, d, index), _cut(src, index), include_self=True)
@@ -242,8 +239,8 @@ REDUCTIONS = frozenset({"sum", "prod", "mean", "amax", "amin"})
 
 def _two(input: Any, dim: int, index: Any, src: Any, reduce: str) -> int:
     if reduce not in REDUCTIONS:
-        raise TensorError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}.")
-    return _check("scatter_reduce", input, dim, index, src)
+        raise TensorError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    return _check(input, dim, index, src)
 
 
 def _two_meta(input: Spec, dim: int, index: Spec, src: Spec, reduce: str, include_self: bool) -> Spec:

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.places import along, check_vector, code, combined, inside, ones, same_dtype, spoken_of, vector_places
+from engine.places import along, check_index, code, combined, inside, ones, same_dtype, spoken_of, vector_places
 from engine.rules import rules
 from engine.samples import array, strided
 from engine.shapes import wrap_dim
@@ -41,7 +41,12 @@ def _with(index: Any, *more: Any, **kwargs: Any) -> Any:
 def _slices(name: str, input: Any, dim: int, index: Any, source: Any) -> int:
     """The checks that adding and reducing share."""
     d = wrap_dim(dim, len(input.shape))
-    check_vector(name, index)
+    if len(index.shape) > 1:
+        raise DimensionError(
+            f"{name}(): Index is supposed to be a vector, but got dim: {len(index.shape)} with type: {spoken_of(index)} and size: "
+            f"{list(index.shape)}"
+        )
+    check_index(name, index, got=True)
     same_dtype(f"{name}(): self ({{a}}) and source ({{b}}) must have the same scalar type", input, source)
     n = index.shape[0] if index.shape else 1
     m = source.shape[d] if len(source.shape) > d else 1
@@ -56,6 +61,15 @@ def _slices(name: str, input: Any, dim: int, index: Any, source: Any) -> int:
     return d
 
 
+SCALARS = {"float32": "float", "float64": "double", "float16": "at::Half", "bool": "bool", "uint8": "uint8_t"}
+
+
+def _factor(input: Any, alpha: Any) -> None:
+    name = code(input)
+    if type(alpha) is complex and alpha.imag and not name.startswith("complex"):
+        raise TensorError(f"value cannot be converted to type {SCALARS.get(name, name + '_t')} without overflow")
+
+
 def _places(input: Any, d: int, index: Any) -> Any:
     return vector_places(np.reshape(index, -1), d, input.shape or (1,))
 
@@ -67,6 +81,7 @@ def _picked(g: Any, dim: int, index: Any, shape: Any) -> Any:
 
 def _add_meta(input: Spec, dim: int, index: Spec, source: Spec, alpha: Any) -> Spec:
     _slices("index_add_", input, dim, index, source)
+    _factor(input, alpha)
     return input
 
 
@@ -96,6 +111,7 @@ def index_add(input: Any, dim: Any, index: Any, source: Any, alpha: Any) -> Any:
     d = _slices("index_add_", input, dim, index, source)
     along(d, index, input.shape[d] if input.ndim else 1)
     if alpha != 1:
+        _factor(input, alpha)
         source = np.multiply(source, np.asarray(alpha).astype(source.dtype))
     out = np.array(input, order="C")
     if source.size:

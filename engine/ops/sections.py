@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.places import code, spoken_of
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import wrap_dim
@@ -98,9 +99,10 @@ def tensor_split_indices(input: Any, indices: Any, dim: Any) -> Any:
 
 
 def _checked_cuts(cuts: Any) -> None:
-    name = str(getattr(cuts.dtype, "numpy", cuts.dtype))
-    if name not in {"int64", "torch.int64"}:
-        raise TensorError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {name}")
+    if code(cuts) != "int64":
+        raise TensorError(
+            f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {spoken_of(cuts)}"
+        )
     if len(cuts.shape) > 1:
         raise TensorError(
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with "
