@@ -341,3 +341,55 @@ def _group(input: Any, weight: Any, bias: Any, num_groups: int, eps: float) -> A
     if bias is not None:
         x += bias.reshape(column)
     return x
+
+
+# -- local response ----------------------------------------------------------------------------------------------------
+
+
+def _enough_dims(input: Any) -> None:
+    if len(input.shape) < 3:
+        raise InvalidValueError(
+            f"Expected 3D or higher dimensionality                          input (got {len(input.shape)} dimensions)"
+        )
+
+
+def _response_meta(input: Spec, size: int, alpha: float, beta: float, k: float) -> Estimate:
+    _enough_dims(input)
+    return Estimate((input,), 4 * input.nbytes, (30 + size) * input.numel)
+
+
+@op(
+    "local_response_norm(Tensor input, int size, float alpha=0.0001, float beta=0.75, float k=1.0) -> Tensor",
+    meta=_response_meta,
+    kind="composite",
+    names=("nn.functional.local_response_norm",),
+    forms="function",
+    samples=over(
+        Sample(array(2, 4, 3), 2),
+        Sample(array(2, 4, 3, 2), 3, 0.5, 0.6, 1.2),
+        Sample(np.zeros((0, 4, 3)), 2, tags=("empty",)),
+        Sample(strided(2, 4, 3), 3, tags=("non-contiguous",)),
+    ),
+)
+def local_response_norm(input: Any, size: Any, alpha: Any, beta: Any, k: Any) -> Any:
+    """Each channel divided by ``(k + alpha·mean)^beta`` of the mean square over ``size`` channels around it (zeros outside).
+
+    Errors: ValueError for fewer than 3 dims. Source: torch.nn.functional.local_response_norm.
+
+    >>> torch.nn.functional.local_response_norm(torch.tensor([[[1.0], [2.0]]]), 2, alpha=1.0)
+    tensor([[[0.7378],
+             [0.7816]]])
+    """
+    _enough_dims(input)
+    if not math.prod(input.shape):
+        return input
+    square = rules.mul(input, input)
+    n, channels, *behind = input.shape
+    total = square
+    for step in range(-(size // 2), (size - 1) // 2 + 1):
+        if step and abs(step) < channels:
+            start = max(step, 0)
+            part = rules.narrow(square, 1, start, channels - abs(step))
+            gap = np.zeros((n, abs(step), *behind), getattr(input.dtype, "numpy", input.dtype))
+            total = total + rules.cat([part, gap] if step > 0 else [gap, part], 1)
+    return rules.div(input, rules.pow(total * (alpha / size) + k, beta))
