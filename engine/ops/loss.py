@@ -38,14 +38,21 @@ def _per_element(g: Any, reduction: str, shape: tuple[int, ...]) -> Any:
     return g / (math.prod(shape) or math.nan) if reduction == "mean" else g
 
 
-def settle(values: Any, reduction: str) -> Any:
-    """As ``_settled``, as nodes of the graph."""
+@op(
+    "_settled(Tensor input, str reduction) -> Tensor",
+    meta=lambda input, reduction: Spec(loss_shape(input.shape, reduction), input.dtype),
+    kind="composite",
+    forms="",
+    samples=over(*(Sample(array(2, 3), r) for r in ("mean", "sum", "none"))),
+)
+def settled(input: Any, reduction: Any) -> Any:
+    """The elements' losses, or their mean or sum, as nodes of the graph. Source: PyTorch's apply_loss_reduction."""
     if reduction == "mean":
-        return rules.mean(values)
+        return rules.mean(input)
     if reduction == "sum":
-        return rules.sum(values)
+        return rules.sum(input)
     loss_shape((), reduction)
-    return values
+    return input
 
 
 def _loss_meta(domain: Domain) -> Any:
@@ -140,7 +147,7 @@ def _weighted_meta(domain: Domain) -> Any:
 def _weighted_mean(values: Any, weight: Any, reduction: str) -> Any:
     if reduction == "mean":
         return rules.sum(values * weight) / rules.sum(weight)
-    return settle(values * weight, reduction)
+    return rules._settled(values * weight, reduction)
 
 
 @op(
@@ -179,7 +186,7 @@ def l1_loss(input: Any, target: Any, reduction: Any) -> Any:
     >>> torch.nn.functional.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 4.0]))
     tensor(1.5000)
     """
-    return settle(rules.abs(rules.sub(input, target)), reduction)
+    return rules._settled(rules.abs(rules.sub(input, target)), reduction)
 
 
 def _absolute_spec(input: Spec, target: Spec, weight: Any, reduction: str) -> Spec:
@@ -341,7 +348,7 @@ def huber_loss_weight(input: Any, target: Any, reduction: Any, delta: Any, weigh
     tensor(2.5000)
     """
     _same_size(input, weight)
-    return settle(rules.huber_loss(input, target, "none", delta) * weight, reduction)
+    return rules._settled(rules.huber_loss(input, target, "none", delta) * weight, reduction)
 
 
 def _huber_weight_meta(input: Spec, target: Spec, reduction: str, delta: float, weight: Spec) -> Spec:

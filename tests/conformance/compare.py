@@ -59,6 +59,8 @@ def to_engine(value: Any) -> Any:
         return tuple(to_engine(v) for v in value)
     if isinstance(value, dict):
         return {k: to_engine(v) for k, v in value.items()}
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return lambda a, b: engine.nn.functional.pairwise_distance(a, b, value.norm, value.eps, value.keepdim)
     return value
 
 
