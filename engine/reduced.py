@@ -9,7 +9,7 @@ import numpy as np
 from engine.rules import rules
 from engine.shapes import wrap_dims
 
-__all__ = ["counted", "is_raw", "restored", "spread"]
+__all__ = ["counted", "is_raw", "restored", "spread", "stretched"]
 
 
 def is_raw(x: Any) -> bool:
@@ -32,10 +32,26 @@ def restored(x: Any, ndim: int, dim: Any, keepdim: bool) -> Any:
     return x
 
 
+def stretched(g: Any, shape: tuple[int, ...]) -> Any:
+    """An array of as many dims as ``shape`` (or none), repeated to that shape without a copy: ``broadcast_to``, a good deal faster."""
+    if 0 in shape or not shape:
+        return np.broadcast_to(g, shape)
+    array = np.asarray(g)
+    if not array.ndim:
+        strides: tuple[int, ...] = (0,) * len(shape)
+    elif array.flags.c_contiguous:
+        strides = tuple(0 if m == 1 else step for m, step in zip(array.shape, array.strides, strict=True))
+    else:
+        return np.broadcast_to(g, shape)
+    out: Any = np.ndarray(shape, array.dtype, array, 0, strides)
+    out.flags.writeable = False
+    return out
+
+
 def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """A reduced gradient, expanded to the shape of what was reduced."""
     g = restored(g, len(input_shape), dim, keepdim)
-    return np.broadcast_to(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
+    return stretched(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
 
 
 def counted(mask: Any, dim: Any, g: Any) -> Any:

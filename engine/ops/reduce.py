@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import Domain, real, spoken
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
-from engine.reduced import counted, is_raw, restored, spread
+from engine.reduced import counted, is_raw, restored, spread, stretched
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided, unary
 from engine.shapes import reduced_shape, wrap_dims
@@ -22,7 +22,7 @@ def _sum_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None) -> dtypes.dtype:
 
 
 def _everywhere(g: Any, input_shape: tuple[int, ...]) -> Any:
-    return np.broadcast_to(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
+    return stretched(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
 
 
 @op(

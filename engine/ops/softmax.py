@@ -82,6 +82,7 @@ def _along() -> list[Sample]:
 
 @op(
     "softmax.int(Tensor input, int dim, ScalarType? dtype=None) -> Tensor",
+    names=("softmax", "special.softmax"),
     meta=lambda input, dim, dtype: _meta(input, dim, dtype, LAST),
     kind="opaque",
     samples=_along,
@@ -101,6 +102,7 @@ def softmax(input: Any, dim: Any, dtype: Any) -> Any:
 
 @op(
     "log_softmax.int(Tensor input, int dim, ScalarType? dtype=None) -> Tensor",
+    names=("log_softmax", "special.log_softmax"),
     meta=lambda input, dim, dtype: _meta(input, dim, dtype, LOG_LAST),
     kind="opaque",
     samples=_along,
@@ -217,6 +219,7 @@ def _logsumexp_rule(g: Any, input: Any, result: Any, dim: Any, keepdim: bool) ->
 
 @op(
     "logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor",
+    names=("logsumexp", "special.logsumexp"),
     meta=_logsumexp_meta,
     kind="reduce",
     samples=lambda: [*reductions()(), Sample(array(2, 3), (0, -1), True)],
