@@ -7,6 +7,7 @@ gradient computation").
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -66,10 +67,37 @@ class _Mode:
         return type(self)()
 
     def __call__(self, f: F) -> F:
+        if inspect.isgeneratorfunction(f):
+            return self._in_steps(f)
+
         @functools.wraps(f)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._again():
                 return f(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    def _in_steps(self, f: F) -> F:
+        """A generator function whose steps run in the mode, and whose caller's steps do not."""
+
+        @functools.wraps(f)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            walk = f(*args, **kwargs)
+            step, given = walk.send, None
+            while True:
+                try:
+                    with self._again():
+                        answer = step(given)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    step, given = walk.send, (yield answer)
+                except GeneratorExit:
+                    with self._again():
+                        walk.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - what the caller throws in is the generator's to catch
+                    step, given = walk.throw, error
 
         return wrapped  # type: ignore[return-value]
 

@@ -28,6 +28,20 @@ class _LInfo(_NamedTuple):
     L: _Tensor
     info: _Tensor
 
+class _LUPivots(_NamedTuple):
+    LU: _Tensor
+    pivots: _Tensor
+
+class _LUPivotsInfo(_NamedTuple):
+    LU: _Tensor
+    pivots: _Tensor
+    info: _Tensor
+
+class _PLU(_NamedTuple):
+    P: _Tensor
+    L: _Tensor
+    U: _Tensor
+
 class _ResultInfo(_NamedTuple):
     result: _Tensor
     info: _Tensor
@@ -58,6 +72,10 @@ def inv_ex(A: _Tensor, *, check_errors: _bool = ...) -> _InverseInfo: ...
 def lstsq(
     input: _Tensor, b: _Tensor, rcond: _float | None = ..., *, driver: _str | None = ...
 ) -> _SolutionResidualsRankSingularValues: ...
+def lu(A: _Tensor, *, pivot: _bool = ...) -> _PLU: ...
+def lu_factor(A: _Tensor, *, pivot: _bool = ...) -> _LUPivots: ...
+def lu_factor_ex(A: _Tensor, *, pivot: _bool = ..., check_errors: _bool = ...) -> _LUPivotsInfo: ...
+def lu_solve(LU: _Tensor, pivots: _Tensor, B: _Tensor, *, left: _bool = ..., adjoint: _bool = ...) -> _Tensor: ...
 @_overload
 def matrix_norm(
     input: _Tensor,

@@ -72,6 +72,8 @@ def write(t: Tensor, values: Any) -> None:
     if transaction is not None:
         transaction.bytes_of(array)
         transaction.cell(t._version_cell)
+    if not array.flags.writeable:
+        array.flags.writeable = True  # what NumPy broadcast without repeating an element
     array[...] = values
     t._version_cell[0] += 1
 

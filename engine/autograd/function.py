@@ -105,17 +105,17 @@ def _output_edge(node: Node, number: int) -> Any:
 
 
 class CustomPlan(Plan):
-    """The plan of one custom function's nodes; attrs are (ctx, which of the inputs are tensors)."""
+    """The plan of one custom function's nodes; attrs are (ctx, which of the inputs are tensors, outputs, shapes of the inputs)."""
 
     __slots__ = ("function",)
 
     def __init__(self, function: type[Function]) -> None:
-        super().__init__(OPS["_as_strided_chain"][0], 0, f"{function.__name__}Backward", (), self.run, False)
+        super().__init__(OPS["_as_strided_chain"][0], 0, f"{function.__name__}Backward", (), self.run, True)
         self.function = function
         self.arrays = (0,)
 
     def run(self, g: Any, saved: Any, attrs: Any) -> tuple[Any, ...]:
-        ctx, places, outputs = attrs
+        ctx, places, outputs, shapes = attrs
         upstream = g if type(g) is tuple else (g,)
         raw = not any(isinstance(u, Tensor) for u in upstream)
         given = []
@@ -137,7 +137,7 @@ class CustomPlan(Plan):
             raise AutogradError(
                 f"function {self.name} returned an incorrect number of gradients (expected {count}, got {len(answer)})"
             )
-        found = []
+        found: list[Any] = []
         for i, (a, is_tensor) in enumerate(zip(answer, places, strict=True)):
             if not is_tensor:
                 if a is not None:
@@ -148,8 +148,19 @@ class CustomPlan(Plan):
                 continue
             if a is not None and not isinstance(a, Tensor):
                 raise AutogradError(f"expected Variable or None (got {type(a).__name__})")
+            if a is not None and not _shrinks(a.shape, shapes[len(found)]):
+                raise AutogradError(
+                    f"Function {self.name} returned an invalid gradient at index {len(found)} - got {list(a.shape)} but expected shape "
+                    f"compatible with {list(shapes[len(found)])}"
+                )
             found.append(a if a is None or not raw else a._array)
         return tuple(found)
+
+
+def _shrinks(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether summing undoes a broadcast from ``wanted`` to ``shape``."""
+    lead = len(shape) - len(wanted)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(wanted, shape[lead:], strict=True))
 
 
 class Function:
@@ -237,7 +248,8 @@ def _record(
     shapes = tuple((o._array.shape, o._array.dtype) for o in made)
     node = Node()
     node.plan = cls._plan
-    node.attrs = (ctx, tuple(isinstance(a, Tensor) for a in args), shapes)
+    inputs = tuple(t._array.shape for t in tensors)
+    node.attrs = (ctx, tuple(isinstance(a, Tensor) for a in args), shapes, inputs)
     node.edges = tuple(edges)
     node.seq = next(sequence)
     node.extra = None
