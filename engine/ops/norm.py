@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.domain import common, spoken
+from engine.domain import spoken
 from engine.errors import ArgumentError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.reduced import counted, is_raw, restored
@@ -200,28 +200,43 @@ def norm(input: Any, p: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
 
 
 def _dist_meta(input: Spec, other: Spec, p: Any) -> Estimate:
-    d = dtypes.of_numpy(common(input, other))
-    if d.category < 2:
-        _checked(Spec((), d), 2, None, None)
+    _checked(input, p, None, None)
     shape = broadcast_shapes(input.shape, other.shape)
-    return Estimate((Spec((), _real(d)),), 3 * math.prod(shape) * d.itemsize, 25 * max(math.prod(shape), 1))
+    n = math.prod(shape)
+    if not n:
+        _checked(Spec(shape, input.dtype), p, None, None)
+    return Estimate((Spec((), _real(input.dtype)),), 3 * n * input.dtype.itemsize, 25 * max(n, 1))
+
+
+def _to_ends(g: Any, input: Any, other: Any, result: Any, p: Any) -> tuple[Any, Any]:
+    slope = _slope(g, input - other, result, p, None)
+    return slope, -slope
 
 
 @op(
     "dist(Tensor input, Tensor other, Scalar p=2) -> Tensor",
     meta=_dist_meta,
-    kind="composite",
+    kind="reduce",
+    promote="common",
     samples=lambda: [*pairs()(), Sample(array(2, 3), array(3), 1), Sample(array(2, 3), array(3), 3)],
+    vjp={"input, other": _to_ends},
 )
 def dist(input: Any, other: Any, p: Any) -> Any:
     """The norm of order ``p`` of ``input - other``.
 
-    Shapes: any two that broadcast. Source: torch.dist.
+    Shapes: any two that broadcast. Gradient: that of the norm, and its negative. Errors: RuntimeError for integers.
+    Source: torch.dist.
 
     >>> torch.dist(torch.tensor([4.0, 0.0]), torch.tensor([1.0, 4.0]))
     tensor(5.)
     """
-    return rules.linalg_vector_norm(rules.sub(input, other), p)
+    _checked(input, p, None, None)
+    off = np.subtract(input, other)
+    _checked(off, p, None, None)
+    d = off.dtype
+    return _length(off.astype(np.float32) if d.char == "e" else off, p, None, False).astype(
+        np.float16 if d.char == "e" else off.real.dtype, copy=False
+    )
 
 
 def _bounds(p: Any, maxnorm: Any, ndim: int) -> None:
@@ -245,10 +260,27 @@ def _renorm_meta(input: Spec, p: Any, dim: int, maxnorm: Any) -> Spec:
     return input
 
 
+def _others(ndim: int, dim: int) -> tuple[int, ...]:
+    d = wrap_dim(dim, ndim)
+    return tuple(i for i in range(ndim) if i != d)
+
+
+def _to_renorm(g: Any, input: Any, p: Any, dim: int, maxnorm: Any) -> Any:
+    others = _others(input.ndim, dim)
+    norm = rules.linalg_vector_norm(input, p, others, True)
+    along = input.conj() * g
+    along = rules.sum(rules.real(along) if "complex" in str(input.dtype) else along, others, True)
+    inverse = rules.reciprocal(norm + 1e-7)
+    scaled = maxnorm * inverse * (g - inverse * _slope(along, input, norm, p, others))
+    return rules.where(norm > maxnorm, scaled, g)
+
+
 @op(
     "renorm(Tensor input, Scalar p, int dim, Scalar maxnorm) -> Tensor",
     meta=_renorm_meta,
-    kind="composite",
+    kind="opaque",
+    forms="function method inplace",
+    vjp={"input": _to_renorm},
     samples=lambda: [
         Sample(array(2, 3), 2, 0, 0.5),
         Sample(array(2, 3), 1.5, -1, 2.5, tags=("negative dim",)),
@@ -259,14 +291,16 @@ def _renorm_meta(input: Spec, p: Any, dim: int, maxnorm: Any) -> Spec:
 def renorm(input: Any, p: Any, dim: Any, maxnorm: Any) -> Any:
     """The tensor with each of its slices along ``dim`` scaled down to a norm of ``maxnorm`` where that is exceeded.
 
-    Errors: RuntimeError for fewer than two dims. Source: torch.renorm.
+    Gradient: g, scaled alike, less its part along the slice, where the norm is exceeded. Errors: RuntimeError for fewer than two dims.
+    Source: torch.renorm.
 
     >>> torch.renorm(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1)
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])
     """
     _bounds(p, maxnorm, input.ndim)
-    d = wrap_dim(dim, input.ndim)
-    others = [i for i in range(input.ndim) if i != d]
-    norms = rules.linalg_vector_norm(input, p, others, True)
-    return input * rules.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    d = _checked(input, p, None, None)
+    x = input.astype(np.float32) if d is dtypes.float16 else input
+    norms = _length(x, p, _others(x.ndim, dim), True)
+    factors = np.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1).astype(norms.dtype, copy=False)
+    return (x * factors).astype(input.dtype, copy=False)

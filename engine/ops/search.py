@@ -1,14 +1,14 @@
-"""Places in sorted sequences, counts and distinct elements. No derivatives."""
+"""Places in sorted sequences, counts and distinct elements: no derivatives, in PyTorch neither."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from engine import dtypes
 from engine.domain import Domain, common, integral, spoken
-from engine.errors import DtypeError, ShapeError, TensorError
+from engine.errors import DtypeError, NoDerivativeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.samples import array, over, strided, unary
 from engine.shapes import wrap_dim
@@ -18,6 +18,11 @@ COUNT = integral("bincount_cpu", "b")
 WEIGHTS = Domain("c", "\"bincount_cpu\" not implemented for weights of '{dtype}'")
 BINS = Domain("bic", "\"histogram_cpu\" not implemented for '{dtype}'")
 _steps = np.array([-1.0, 0.2, 0.9, 1.5])
+
+
+def _missing(sentence: str) -> NoReturn:
+    """What a rule raises where PyTorch has no derivative either."""
+    raise NoDerivativeError(sentence)
 
 
 # -- places ------------------------------------------------------------------------------------------------------------------
@@ -186,6 +191,8 @@ def _bins_meta(input: Spec, weights: Spec | None, minlength: int) -> Estimate:
     "bincount(Tensor input, Tensor? weights=None, int minlength=0) -> Tensor",
     meta=_bins_meta,
     kind="opaque",
+    grad_fn="torch::autograd::NotImplemented",
+    vjp={"weights": lambda g: _missing("derivative for aten::bincount is not implemented")},
     samples=over(
         Sample(np.array([1, 1, 3])),
         Sample(np.array([1, 1, 3]), np.array([0.5, 1.5, 2.5]), 6),
@@ -311,6 +318,8 @@ def _picked(input: Any, dim: int | None, chosen: Any) -> Any:
         input, return_inverse, return_counts, dim
     ),
     kind="opaque",
+    grad_fn="Unique2Backward0",
+    vjp={"input": lambda g: _missing("the derivative for '_unique2' is not implemented.")},
     samples=over(
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]])),
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]]), True, True, True, 0),
@@ -322,7 +331,7 @@ def _picked(input: Any, dim: int | None, chosen: Any) -> Any:
 def unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, dim: Any) -> Any:
     """The distinct elements in order, or the distinct slices along a dim; on demand where each went, and how many there were.
 
-    Source: torch.unique.
+    Gradient: not implemented, in PyTorch neither: backward is an error. Source: torch.unique.
 
     >>> torch.unique(torch.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
@@ -342,6 +351,7 @@ def unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, dim
     "unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None) -> Tensor[]",
     meta=lambda input, return_inverse, return_counts, dim: _distinct_meta(input, return_inverse, return_counts, dim),
     kind="opaque",
+    vjp={"input": lambda g: _missing("the derivative for 'unique_consecutive' is not implemented.")},
     samples=over(
         Sample(np.array([1.0, 1.0, 2.0, 1.0])),
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]]), True, True, 0),
@@ -353,7 +363,7 @@ def unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, dim
 def unique_consecutive(input: Any, return_inverse: Any, return_counts: Any, dim: Any) -> Any:
     """The elements without those that equal their predecessor, or slices along a dim; on demand where each went, and how many there were.
 
-    Source: torch.unique_consecutive.
+    Gradient: not implemented, in PyTorch neither: backward is an error. Source: torch.unique_consecutive.
 
     >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
