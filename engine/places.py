@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ __all__ = [
     "inside",
     "no_larger",
     "ones",
+    "rows_added",
     "same_dtype",
     "spoken_of",
     "vector_places",
@@ -70,14 +72,43 @@ def spoken_of(value: Any) -> str:
 
 def inside(index: Any, n: int, sentence: str, error: type[EngineError] = TensorError, *, low: int = 0) -> None:
     """Errors: of the wanted class where an index lies outside [low, n). ``sentence``: with ``{index}`` for the first such."""
-    if index.size and (np.minimum.reduce(index, axis=None) < low or np.maximum.reduce(index, axis=None) >= n):
+    if index.size == 0:
+        return
+    if low == 0:  # as an unsigned number a negative one is larger than any
+        good = np.maximum.reduce(index.view(_UNSIGNED[index.dtype.char]), axis=None) < n
+    else:
+        good = np.minimum.reduce(index, axis=None) >= low and np.maximum.reduce(index, axis=None) < n
+    if not good:
         flat = np.reshape(index, -1)
         raise error(sentence.format(index=int(flat[(flat < low) | (flat >= n)][0])))
+
+
+_UNSIGNED: Final = {
+    np.dtype(t).char: u for t, u in ((np.int32, np.uint32), (np.int64, np.uint64), (np.longlong, np.uint64))
+}
 
 
 def along(dim: int, index: Any, n: int) -> None:
     """Errors: RuntimeError where an index along ``dim`` lies outside [0, n)."""
     inside(index, n, f"index {{index}} is out of bounds for dimension {dim} with size {n}")
+
+
+@functools.lru_cache(maxsize=128)
+def _small_base(sizes: tuple[int, ...], dim: int, shape: tuple[int, ...]) -> Any:
+    base = _base(sizes, dim, shape)
+    base.flags.writeable = False
+    return base
+
+
+def _base(sizes: tuple[int, ...], dim: int, shape: tuple[int, ...]) -> Any:
+    """The places of the first elements along ``dim``."""
+    base = np.zeros((1,) * len(shape), np.int64)
+    step = 1
+    for d in reversed(range(len(shape))):
+        if d != dim and sizes[d] != 1:
+            base = base + np.arange(0, sizes[d] * step, step).reshape(-1, *(1,) * (len(shape) - 1 - d))
+        step *= shape[d]
+    return base
 
 
 def flat_places(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
@@ -86,19 +117,15 @@ def flat_places(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
     >>> flat_places(np.array([[0, 2], [1, 0]]), 1, (2, 3)).tolist()
     [[0, 2], [4, 3]]
     """
-    places: Any = None
-    step = 1
-    for d in reversed(range(len(shape))):
-        if d == dim:
-            part = index if step == 1 else index * step
-        elif index.shape[d] == 1:
-            part = None
-        else:
-            part = np.arange(0, index.shape[d] * step, step).reshape(-1, *(1,) * (len(shape) - 1 - d))
-        if part is not None:
-            places = part if places is None else places + part
-        step *= shape[d]
-    return places
+    step = math.prod(shape[dim + 1 :])
+    if len(shape) == 1:
+        return index
+    base = (_small_base if index.size <= SMALL else _base)(index.shape, dim, shape)
+    return base + index if step == 1 else base + index * np.int64(step)
+
+
+SMALL: Final = 4096
+"""Elements of an index up to which the places it starts from are kept for the next call."""
 
 
 def vector_places(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
@@ -160,3 +187,28 @@ def combined(reduce: str, flat: Any, places: Any, values: Any, *, include_self: 
         divisor = (count[touched] + include_self).astype(flat.dtype)
         divide = np.true_divide if flat.dtype.kind in "fc" else np.floor_divide
         flat[touched] = divide(flat[touched], divisor)
+
+
+def rows_added(out: Any, index: Any, rows: Any) -> None:
+    """Add rows (m, k) to those of a contiguous (n, k) that a vector names; one may come several times.
+
+    >>> out = np.zeros((2, 2))
+    >>> rows_added(out, np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    >>> out.tolist()
+    [[0.0, 0.0], [4.0, 6.0]]
+    """
+    m, k = rows.shape
+    if m * k >= MANY and k >= WIDE and rows.dtype.char in "fdFD":
+        from scipy.sparse import csc_array
+
+        out += csc_array((np.ones(m, rows.dtype), index, np.arange(m + 1)), shape=(len(out), m)) @ np.ascontiguousarray(
+            rows
+        )
+    else:
+        places = index * k if k == 1 else (index * k)[:, None] + np.arange(k)
+        np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))
+
+
+MANY: Final = 16384
+WIDE: Final = 8
+"""From so many elements, in rows of such a width, a sparse product adds faster than a loop over flat memory."""

@@ -331,7 +331,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: Any, output_size: Any) -> A
     flat = rules.reshape(input, (-1,)) if dim is None else input
     d = wrap_dim(dim or 0, len(shape))
     spread = (*flat.shape[: d + 1], repeats, *flat.shape[d + 1 :])
-    return rules.reshape(rules.clone(rules.expand(rules.unsqueeze(flat, d + 1), spread)), shape)
+    return rules.reshape(rules._clone_contiguous(rules.expand(rules.unsqueeze(flat, d + 1), spread)), shape)
 
 
 def _counts(repeats: Any, output_size: int | None) -> None:

@@ -8,7 +8,18 @@ import numpy as np
 
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.places import along, check_index, code, combined, inside, ones, same_dtype, spoken_of, vector_places
+from engine.places import (
+    along,
+    check_index,
+    code,
+    combined,
+    inside,
+    ones,
+    rows_added,
+    same_dtype,
+    spoken_of,
+    vector_places,
+)
 from engine.rules import rules
 from engine.samples import array, strided
 from engine.shapes import wrap_dim
@@ -114,7 +125,10 @@ def index_add(input: Any, dim: Any, index: Any, source: Any, alpha: Any) -> Any:
         _factor(input, alpha)
         source = np.multiply(source, np.asarray(alpha).astype(source.dtype))
     out = np.array(input, order="C")
-    if source.size:
+    if source.size and d == 0:
+        vector = np.reshape(index, -1)
+        rows_added(out.reshape(input.shape[0] if input.ndim else 1, -1), vector, np.reshape(source, (vector.size, -1)))
+    elif source.size:
         combined("sum", out.reshape(-1), _places(input, d, index), source, include_self=True)
     return out
 
