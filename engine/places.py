@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, EngineError, ShapeError, TensorError
 from engine.op import Spec
@@ -35,9 +36,12 @@ def code(value: Any) -> str:
     return str(getattr(d, "numpy", d))
 
 
+_INTEGERS: Final = frozenset({np.dtype(np.int64), np.dtype(np.int32), dtypes.int64, dtypes.int32})
+
+
 def check_index(name: str, index: Any, words: str = "int32/int64", *, got: bool = False) -> None:
     """Errors: RuntimeError for an index (array or Spec) that is neither int32 nor int64. got: whether PyTorch says what it was."""
-    if code(index) not in {"int64", "int32"}:
+    if index.dtype not in _INTEGERS:
         ending = f" but got: {spoken_of(index)}" if got else ""
         raise DtypeError(f"{name}(): Expected dtype {words} for index{ending}")
 
@@ -61,7 +65,7 @@ def no_larger(index: Any, dim: int, own: tuple[int, ...], src: tuple[int, ...] |
 
 def same_dtype(sentence: str, input: Any, other: Any) -> None:
     """Errors: RuntimeError where two tensors (arrays or Specs) differ in dtype. sentence: with ``{a}`` and ``{b}`` for the dtypes."""
-    if code(input) != code(other):
+    if input.dtype != other.dtype:
         raise DtypeError(sentence.format(a=spoken_of(input), b=spoken_of(other)))
 
 
