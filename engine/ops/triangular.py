@@ -8,12 +8,16 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from engine.domain import spoken
-from engine.errors import ShapeError, UnsupportedDtypeError
-from engine.matrices import adjoint, plain, square
+from engine.errors import DtypeError, ShapeError, UnsupportedDtypeError
+from engine.matrices import adjoint, cost, failed, plain, square
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over
 from engine.shapes import broadcast_shapes
+
+SINGULAR = (
+    "The diagonal element {info} is zero, the inversion could not be completed because the input matrix is singular."
+)
 
 
 def _taken(value: Any, kernel: str) -> None:
@@ -93,3 +97,166 @@ def linalg_solve_triangular(input: Any, B: Any, upper: Any, left: Any, unitriang
     """
     _taken(B, "triangular_solve_cpu")
     return _substituted(input, B, upper, left, unitriangular)
+
+
+# -- systems whose Cholesky factor is known -----------------------------------------------------------------------------
+
+
+def _fits(B: Any, A: Any, name: str) -> tuple[int, ...]:
+    """The shape of the solution of the old rows. Errors: RuntimeError in PyTorch's words."""
+    square(A, name)
+    n = A.shape[-1]
+    if B.shape[-2] != n:
+        raise ShapeError(
+            f"Incompatible matrix sizes for {name}: each A matrix is {n} by {n} but each b matrix is {B.shape[-2]} by {B.shape[-1]}"
+        )
+    if A.dtype != B.dtype:
+        raise DtypeError(
+            f"Expected b and A to have the same dtype, but found b of type {spoken(B)} and A of type {spoken(A)} instead."
+        )
+    _taken(B, f"{name}_cpu")
+    return (*broadcast_shapes(tuple(A.shape[:-2]), tuple(B.shape[:-2])), *B.shape[-2:])
+
+
+def _cholesky_shape(input: Any, input2: Any) -> tuple[int, ...]:
+    for value, letter in ((input, "b"), (input2, "u")):
+        if len(value.shape) < 2:
+            raise ShapeError(
+                f"{letter} should have at least 2 dimensions, but has {len(value.shape)} dimensions instead"
+            )
+    return _fits(input, input2, "cholesky_solve")
+
+
+def _cholesky_meta(input: Spec, input2: Spec, upper: bool) -> Estimate:
+    out = Spec(_cholesky_shape(input, input2), input.dtype)
+    return Estimate((out,), 3 * out.nbytes, max(4 * out.numel * out.shape[-2], 1))
+
+
+def _to_cholesky(g: Any, input2: Any, result: Any, upper: Any) -> Any:
+    side = rules.cholesky_solve(g, input2, upper)
+    both = side @ adjoint(result)
+    both = both + adjoint(both)
+    return side, -(input2 @ both) if upper else -(both @ input2)
+
+
+def _system(*lead: int) -> tuple[Any, Any]:
+    return array(*lead, 3, 2), np.tril(_triangle(3, 3))
+
+
+@op(
+    "cholesky_solve(Tensor input, Tensor input2, bool upper=False) -> Tensor",
+    meta=_cholesky_meta,
+    kind="opaque",
+    samples=over(
+        Sample(*_system()),
+        Sample(array(3, 2), np.triu(_triangle(3, 3)), True),
+        Sample(*_system(2), tags=("broadcast",)),
+        Sample(np.zeros((3, 0)), np.tril(_triangle(3, 3)), tags=("empty",)),
+        Sample(array(2, 3).T, np.tril(_triangle(3, 3)), tags=("non-contiguous",)),
+    ),
+    vjp={"input, input2": _to_cholesky},
+)
+def cholesky_solve(input: Any, input2: Any, upper: Any) -> Any:
+    """The X with A X = B, where A = L Lᴴ (Uᴴ U where ``upper``) is given by its factor, the second argument.
+
+    Shapes: (*, n, k) and (*, n, n). Gradient: G = A⁻¹ g, and -(G Xᴴ + X Gᴴ) L. Errors: RuntimeError for shapes that do not fit.
+    Source: torch.cholesky_solve.
+
+    >>> torch.cholesky_solve(torch.ones(2, 1), torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.2500],
+            [0.0625]])
+    """
+    _cholesky_shape(input, input2)
+    other = np.swapaxes(input2, -1, -2).conj()
+    first, second = (other, input2) if upper else (input2, other)
+    return _substituted(second, _substituted(first, input, False, True, False), True, True, False)
+
+
+def _inverse_check(input: Any) -> None:
+    square(input, "cholesky_inverse")
+    _taken(input, "cholesky_inverse_out_cpu")
+
+
+def _inverse_meta(input: Spec, upper: bool) -> Estimate:
+    _inverse_check(input)
+    return Estimate((input,), 3 * input.nbytes, cost(input.shape, 4))
+
+
+def _to_inverse(g: Any, input: Any, result: Any, upper: Any) -> Any:
+    both = result @ (g + adjoint(g)) @ result
+    return -(input @ both) if upper else -(both @ input)
+
+
+@op(
+    "cholesky_inverse(Tensor input, bool upper=False) -> Tensor",
+    meta=_inverse_meta,
+    kind="opaque",
+    samples=over(
+        Sample(np.tril(_triangle(3, 3))),
+        Sample(np.triu(_triangle(3, 3)), True),
+        Sample(np.zeros((0, 0)), tags=("empty",)),
+        Sample(np.triu(_triangle(3, 3)).T, tags=("non-contiguous",)),
+    ),
+    vjp={"input": _to_inverse},
+)
+def cholesky_inverse(input: Any, upper: Any) -> Any:
+    """The inverse of L Lᴴ (Uᴴ U where ``upper``), given the factor.
+
+    Shapes: (*, n, n). Gradient: -X (g + gᴴ) X L, X the result. Errors: RuntimeError for a zero on the diagonal.
+    Source: torch.cholesky_inverse.
+
+    >>> torch.cholesky_inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.2500, -0.0000],
+            [-0.0000, 0.0625]])
+    """
+    _inverse_check(input)
+    zeros = np.diagonal(input, 0, -2, -1) == 0
+    failed("cholesky_inverse", np.where(zeros.any(-1), zeros.argmax(-1) + 1, 0) if zeros.size else 0, SINGULAR)
+    eye = np.eye(input.shape[-1], dtype=input.dtype)
+    factor = np.swapaxes(input, -1, -2).conj() if upper else input
+    half = _substituted(factor, eye, False, True, False)
+    return np.swapaxes(half, -1, -2).conj() @ half
+
+
+def _old_shape(input: Any, A: Any) -> tuple[int, ...]:
+    for value, letter in ((input, "b"), (A, "A")):
+        if len(value.shape) < 2:
+            raise ShapeError(
+                f"torch.triangular_solve: Expected {letter} to have at least 2 dimensions, but it has {len(value.shape)} dimensions instead"
+            )
+    return _fits(input, A, "triangular_solve")
+
+
+def _old_meta(input: Spec, A: Spec, upper: bool, transpose: bool, unitriangular: bool) -> Estimate:
+    shape = _old_shape(input, A)
+    out = Spec(shape, input.dtype)
+    n = A.shape[-1]
+    return Estimate((out, Spec((*shape[:-2], n, n), A.dtype)), 2 * out.nbytes + A.nbytes, max(2 * n * out.numel, 1))
+
+
+@op(
+    "triangular_solve(Tensor input, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> "
+    "(Tensor solution, Tensor cloned_coefficient)",
+    meta=_old_meta,
+    kind="composite",
+    samples=over(
+        Sample(array(3, 2), _triangle(3, 3)),
+        Sample(array(2, 3, 2), _triangle(3, 3), False, True, tags=("broadcast",)),
+        Sample(np.zeros((3, 0)), _triangle(3, 3), tags=("empty",)),
+        Sample(array(2, 3).T, _triangle(3, 3), tags=("non-contiguous",)),
+    ),
+)
+def triangular_solve(input: Any, A: Any, upper: Any, transpose: Any, unitriangular: Any) -> Any:
+    """``linalg.solve_triangular`` under its old name, the right side first; with it a copy of A.
+
+    Gradient: from its parts. Source: torch.triangular_solve.
+
+    >>> torch.triangular_solve(torch.ones(2, 1), torch.tensor([[2.0, 1.0], [0.0, 4.0]])).solution
+    tensor([[0.3750],
+            [0.2500]])
+    """
+    shape = _old_shape(input, A)
+    copy = rules.clone(rules.expand(A, (*shape[:-2], *A.shape[-2:])))
+    if transpose:
+        A, upper = rules.transpose(A, -2, -1), not upper  # noqa: N806 - PyTorch's name
+    return rules.linalg_solve_triangular(A, input, upper=upper, unitriangular=unitriangular), copy
