@@ -51,7 +51,7 @@ REFLECTED_BY_ROW: Final = {
     "lshift": "_rlshift",
     "rshift": "_rrshift",
 }
-METHODS_BY_ROW: Final = {"where": "_where_method"}
+METHODS_BY_ROW: Final = {"where": "_where_method", "polygamma": "_polygamma_method"}
 UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 

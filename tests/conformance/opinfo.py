@@ -37,6 +37,7 @@ RANDOM = frozenset(
 )
 """PyTorch's random numbers are not promised: of these shapes and dtypes are compared."""
 SPECIAL: dict[str, Callable[..., Any]] = {
+    "polygamma": lambda x, n: engine.polygamma(n, x),  # type: ignore[attr-defined]
     "einsum": lambda operands, equation: engine.einsum(equation, operands),
     "linalg.pinv:singular": lambda a, b: engine.linalg.pinv(a @ b.mT),  # type: ignore[attr-defined]
     "linalg.lstsq:grad_oriented": lambda a, b, driver: engine.linalg.lstsq(a, b, driver=driver)[:2],  # type: ignore[attr-defined]
@@ -68,6 +69,8 @@ def callable_of(entry: Any) -> Callable[..., Any]:
     if name in REORDERED:
         return lambda x, *a, **k: getattr(x, name)(*a, **k)
     special = SPECIAL.get(name if not entry.variant_test_name else f"{name}:{entry.variant_test_name}")
+    if name.endswith("polygamma"):
+        special = SPECIAL["polygamma"]
     if special is not None:
         return special
     if name.startswith("__"):
