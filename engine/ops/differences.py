@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import common, floating
-from engine.errors import ShapeError, TensorError
+from engine.errors import DimensionError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided
@@ -71,10 +71,10 @@ def logcumsumexp(input: Any, dim: Any) -> Any:
     >>> torch.logcumsumexp(torch.tensor([1000.0, 1000.0]), 0)
     tensor([1000.0000, 1000.6932])
     """
+    wrap_dim(dim, input.ndim)
     if input.dtype.kind not in "fc":
         LOGS.check(input)
     if not input.ndim or not input.size:
-        wrap_dim(dim, input.ndim)
         return np.positive(input)
     if input.dtype.kind == "f":
         return np.logaddexp.accumulate(input.astype(np.float64, copy=False), axis=dim).astype(input.dtype, copy=False)
@@ -151,9 +151,10 @@ def diff(input: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
 # -- trapezoids ---------------------------------------------------------------------------------------------------------------
 
 
-def _no_bools(*values: Any) -> None:
+def _no_bools(name: str, *values: Any) -> None:
     if any(str(v.dtype).endswith("bool") or getattr(v.dtype, "name", "") == "bool" for v in values):
-        raise TensorError("trapezoid: received a bool input for `x` or `y`, but bool is not supported")
+        which = "`x` or `y`" if len(values) > 1 else "`y`"
+        raise TensorError(f"{name}: received a bool input for {which}, but bool is not supported")
 
 
 def _points(y: tuple[int, ...], x: tuple[int, ...], d: int) -> tuple[int, ...]:
@@ -183,8 +184,7 @@ def _sides(y: Any, d: int) -> Any:
 def _area_meta(cumulative: bool) -> Any:
     def meta(y: Spec, x: Any = None, dx: Any = None, dim: int = -1) -> Estimate:
         specs = [s for s in (y, x) if isinstance(s, Spec)]
-        _no_bools(*specs)
-        d = wrap_dim(dim, y.ndim)
+        d = _checked_dim("cumulative_trapezoid" if cumulative else "trapezoid", y, dim, *specs[1:])
         shape = tuple(n - 1 if i == d and n else n for i, n in enumerate(y.shape))
         if isinstance(x, Spec) and y.shape[d]:
             wide = _points(y.shape, x.shape, d)
@@ -195,7 +195,9 @@ def _area_meta(cumulative: bool) -> Any:
             shape = broadcast_shapes(shape, narrow)
         if not cumulative:
             shape = reduced_shape(shape, (d,), False)
-        out = Spec(shape, _float(*specs))
+        empty = not cumulative and not y.shape[wrap_dim(dim, y.ndim)]
+        whole = y.dtype if y.dtype.category >= 2 else dtypes.int64
+        out = Spec(shape, whole if empty else _float(*specs))
         return Estimate((out,), 3 * y.numel * out.dtype.itemsize, 5 * max(y.numel, 1))
 
     return meta
@@ -215,13 +217,18 @@ _steps = (
 )
 
 
-def _empty_area(y: Any, d: int) -> Any:
-    return rules.sum(y, d) * 1.0
-
-
-def _checked_dim(y: Any, dim: int, *more: Any) -> int:
-    _no_bools(y, *more)
-    return wrap_dim(dim, y.ndim)
+def _checked_dim(name: str, y: Any, dim: int, *more: Any) -> int:
+    if not y.ndim:
+        cumulative = name.startswith("c")
+        raise DimensionError(
+            "slice() cannot be applied to a 0-dim tensor."
+            if cumulative
+            else f"Dimension specified as {dim} but tensor has no dimensions"
+        )
+    d = wrap_dim(dim, y.ndim)
+    if y.shape[d]:
+        _no_bools(name, y, *more)
+    return d
 
 
 @op(
@@ -240,9 +247,9 @@ def trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     >>> torch.trapezoid(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.0, 1.0, 3.0]))
     tensor(10.)
     """
-    d = _checked_dim(y, dim, x)
+    d = _checked_dim("trapezoid", y, dim, x)
     if not y.shape[d]:
-        return _empty_area(y, d)
+        return rules.sum(y, d)
     return rules.sum(_sides(y, d) * _widths(y, x, d), d - y.ndim) / 2.0
 
 
@@ -262,9 +269,9 @@ def trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
     >>> torch.trapezoid(torch.tensor([1.0, 3.0, 5.0]), dx=0.5)
     tensor(3.)
     """
-    d = _checked_dim(y, dim)
+    d = _checked_dim("trapezoid", y, dim)
     if not y.shape[d]:
-        return _empty_area(y, d)
+        return rules.sum(y, d)
     return (rules.sum(y, d) - (rules.select(y, d, 0) + rules.select(y, d, -1)) * 0.5) * dx
 
 
@@ -283,7 +290,7 @@ def cumulative_trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([0.0, 1.0, 3.0]))
     tensor([ 2., 10.])
     """
-    d = _checked_dim(y, dim, x)
+    d = _checked_dim("cumulative_trapezoid", y, dim, x)
     return rules.cumsum(_widths(y, x, d) / 2.0 * _sides(y, d), d - y.ndim)
 
 
@@ -302,5 +309,5 @@ def cumulative_trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
     >>> torch.cumulative_trapezoid(torch.tensor([1.0, 3.0, 5.0]), dx=0.5)
     tensor([1., 3.])
     """
-    d = _checked_dim(y, dim)
+    d = _checked_dim("cumulative_trapezoid", y, dim)
     return rules.cumsum(dx / 2.0 * _sides(y, d), d)

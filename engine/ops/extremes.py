@@ -168,16 +168,17 @@ def min_all(input: Any) -> Any:
 def _sized(name: str, shape: tuple[int, ...], dim: int) -> None:
     d = wrap_dim(dim, len(shape))
     if shape and shape[d] == 0:
-        raise DimensionError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+        raise DimensionError(f"{name}: Expected reduction dim {d} to have non-zero size.")
 
 
 def _dim_meta(name: str, domain: Domain) -> Any:
     def meta(input: Spec, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
-        _sized(name, input.shape, dim)
+        _sized(f"{name}()", input.shape, dim)
         shape = reduced_shape(input.shape, (dim,), keepdim)
+        domain.check(input)
         return Spec(shape, input.dtype), Spec(shape, dtypes.int64)
 
-    return domain(meta)
+    return meta
 
 
 def _with_places(input: Any, dim: int, keepdim: bool, ufunc: Any, place: Any) -> Any:
@@ -206,6 +207,7 @@ def max_dim(input: Any, dim: Any, keepdim: Any) -> Any:
     indices=tensor([1, 0]))
     """
     if input.dtype.kind == "c":
+        _sized("max()", input.shape, dim)
         MAX_DIM.check(input)
     return _with_places(input, dim, keepdim, np.maximum, np.argmax)
 
@@ -228,13 +230,14 @@ def min_dim(input: Any, dim: Any, keepdim: Any) -> Any:
     indices=tensor([0, 1]))
     """
     if input.dtype.kind == "c":
+        _sized("min()", input.shape, dim)
         MIN_DIM.check(input)
     return _with_places(input, dim, keepdim, np.minimum, np.argmin)
 
 
 @op(
     "max.other(Tensor input, Tensor other) -> Tensor",
-    meta=broadcast,
+    meta=Domain("c", "maximum not implemented for complex tensors.", TensorError)(broadcast),
     kind="composite",
     promote="common",
     samples=pairs(),
@@ -252,7 +255,7 @@ def max_other(input: Any, other: Any) -> Any:
 
 @op(
     "min.other(Tensor input, Tensor other) -> Tensor",
-    meta=broadcast,
+    meta=Domain("c", "minimum not implemented for complex tensors.", TensorError)(broadcast),
     kind="composite",
     promote="common",
     samples=pairs(),
@@ -337,7 +340,7 @@ def _place_meta(name: str) -> Any:
             if 0 in input.shape:
                 raise DimensionError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
             return Spec((1,) * input.ndim if keepdim else (), dtypes.int64)
-        _sized(name, input.shape, dim)
+        _sized(f"{name}()", input.shape, dim)
         return Spec(reduced_shape(input.shape, (dim,), keepdim), dtypes.int64)
 
     return meta

@@ -57,10 +57,10 @@ def _no_identity(shape: tuple[int, ...], order: Any, dim: Any) -> None:
     said = f"linalg.vector_norm cannot compute the {order} norm on"
     if not dim:
         raise ShapeError(f"{said} an empty tensor because the operation does not have an identity")
-    for d in wrap_dims(dim, len(shape)):
-        if shape[d] == 0:
+    for d in dim:
+        if shape[wrap_dim(d, len(shape))] == 0:
             raise ShapeError(
-                f"{said} the dimension {d} because this dimension is empty and the operation does not have an identity"
+                f"{said} the dimension {d}because this dimension is empty and the operation does not have an identity"
             )
 
 

@@ -32,9 +32,9 @@ def _sorted_meta(input: Spec, dim: int) -> Estimate:
 
 def _ranking(input: Any, dim: int, descending: bool) -> Any:
     """The indices that sort a tensor along a dim."""
+    wrap_dim(dim, input.ndim)
     SORT.check(input)
     if not input.ndim:
-        wrap_dim(dim, 0)
         return np.int64(0)
     if not descending:
         return np.argsort(input, axis=dim, kind="stable")

@@ -23,14 +23,14 @@ def _dtype(x: Any) -> dtypes.dtype:
 def _checked(name: str, input: Any, q: Any, dim: int | None, interpolation: str) -> None:
     """Errors: RuntimeError in PyTorch's words for what does not fit. q: a tensor, or a number."""
     if 0 in input.shape:
-        raise ShapeError(f"{name}() input tensor must be non-empty")
+        raise ShapeError("quantile() input tensor must be non-empty")
     if isinstance(q, float):
         if not 0 <= q <= 1:
             raise TensorError(f"{name}() q must be in the range [0, 1] but got {q:g}")
     elif q.ndim > 1:
         raise ShapeError(f"{name}() q must be a scalar or 1D tensor")
     if _dtype(input) not in (dtypes.float32, dtypes.float64):
-        raise DtypeError(f"{name}() input tensor must be either float or double dtype")
+        raise DtypeError("quantile() input tensor must be either float or double dtype")
     if not isinstance(q, float) and _dtype(q) is not _dtype(input):
         raise DtypeError(f"{name}() q tensor must be same dtype as the input tensor")
     if interpolation not in MODES:

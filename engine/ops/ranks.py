@@ -111,8 +111,8 @@ def nanmedian(input: Any) -> Any:
 
 
 def _middle_along(input: Any, dim: int, keepdim: bool, skip: bool) -> Any:
-    MEDIAN_DIM.check(input)
     d = _nonempty("median", input.shape, dim)
+    MEDIAN_DIM.check(input)
     if not input.ndim:
         return input, np.int64(0)
     order = np.argsort(input, axis=d, kind="stable")

@@ -14,7 +14,7 @@ from engine.op import Sample, Spec, op
 from engine.reduced import counted, is_raw, restored, spread, stretched
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided, unary
-from engine.shapes import reduced_shape, wrap_dims
+from engine.shapes import reduced_shape, wrap_dim, wrap_dims
 
 
 def _sum_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None) -> dtypes.dtype:
@@ -79,11 +79,11 @@ def axes(input: Any, dim: Any) -> Any:
 # -- means -------------------------------------------------------------------------------------------------------------
 
 
-def _mean_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None) -> dtypes.dtype:
+def _mean_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None, name: str = "mean") -> dtypes.dtype:
     if wanted is not None:
         if wanted.category < 2:
             raise TensorError(
-                "mean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+                f"{name}(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
                 f"Got: {_SPOKEN[wanted.category, wanted.itemsize]}"
             )
         return wanted
@@ -131,11 +131,14 @@ def count(shape: tuple[int, ...], dim: Any) -> int:
     return math.prod(shape[d] for d in wrap_dims(dim, len(shape))) if shape else 1
 
 
+def _mean_meta(input: Spec, dim: Any, keepdim: bool, dtype: Any) -> Spec:
+    d = _mean_dtype(input.dtype, dtype)
+    return Spec(reduced_shape(input.shape, dim, keepdim), d)
+
+
 @op(
     "mean.dim(Tensor input, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    meta=lambda input, dim, keepdim, dtype: Spec(
-        reduced_shape(input.shape, dim, keepdim), _mean_dtype(input.dtype, dtype)
-    ),
+    meta=_mean_meta,
     kind="reduce",
     grad_fn="MeanBackward1",
     samples=reductions(),
@@ -154,6 +157,8 @@ def mean_dim(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     >>> torch.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(1)
     tensor([1.5000, 4.5000])
     """
+    if input.dtype.kind not in "fc":
+        _mean_dtype(dtypes.of_numpy(input.dtype), dtype)
     return _averaged(input, axes(input, dim), keepdim, dtype)
 
 
@@ -198,17 +203,21 @@ def nonempty(name: str, shape: tuple[int, ...], dim: Any) -> None:
                 "Specify the reduction dim with the 'dim' argument."
             )
         return
-    for d in wrap_dims(dim, len(shape)):
-        if shape and shape[d] == 0:
+    for d in dim:
+        if shape and shape[wrap_dim(d, len(shape))] == 0:
             raise DimensionError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def _spec(input: Any) -> Spec:
+    return Spec(input.shape, dtypes.of_numpy(input.dtype))
 
 
 def _extreme_meta(name: str) -> Any:
     def meta(input: Spec, dim: Any, keepdim: bool) -> Spec:
         nonempty(name, input.shape, dim)
-        domain = LARGEST if name == "amax" else LEAST
-        domain.check(input)
-        return Spec(reduced_shape(input.shape, dim, keepdim), input.dtype)
+        shape = reduced_shape(input.shape, dim, keepdim)
+        (LARGEST if name == "amax" else LEAST).check(input)
+        return Spec(shape, input.dtype)
 
     return meta
 
@@ -218,7 +227,7 @@ LEAST = real("min_values_cpu")
 
 
 @op(
-    "amax(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor",
+    "amax(Tensor input, int[1]? dim=[], bool keepdim=False) -> Tensor",
     meta=_extreme_meta("amax"),
     kind="reduce",
     samples=_extremes,
@@ -233,12 +242,12 @@ def amax(input: Any, dim: Any, keepdim: Any) -> Any:
     tensor([5., 4.])
     """
     if input.dtype.kind == "c":
-        LARGEST.check(input)
+        _extreme_meta("amax")(_spec(input), dim, keepdim)
     return np.maximum.reduce(input, axis=axes(input, dim), keepdims=keepdim)
 
 
 @op(
-    "amin(Tensor input, int[1] dim=[], bool keepdim=False) -> Tensor",
+    "amin(Tensor input, int[1]? dim=[], bool keepdim=False) -> Tensor",
     meta=_extreme_meta("amin"),
     kind="reduce",
     samples=_extremes,
@@ -253,7 +262,7 @@ def amin(input: Any, dim: Any, keepdim: Any) -> Any:
     tensor([1., 2.])
     """
     if input.dtype.kind == "c":
-        LEAST.check(input)
+        _extreme_meta("amin")(_spec(input), dim, keepdim)
     return np.minimum.reduce(input, axis=axes(input, dim), keepdims=keepdim)
 
 
@@ -317,7 +326,7 @@ def any_dims(input: Any, dim: Any, keepdim: Any) -> Any:
     tensor(True)
     """
     if dim is not None and not dim:
-        return input.astype(np.uint8 if input.dtype.char == "B" else np.bool_)
+        return _held(input, input.astype(np.bool_))
     return _held(input, np.logical_or.reduce(input, axis=axes(input, dim), keepdims=keepdim))
 
 
@@ -370,7 +379,7 @@ def all_dims(input: Any, dim: Any, keepdim: Any) -> Any:
     tensor(False)
     """
     if dim is not None and not dim:
-        return input.astype(np.uint8 if input.dtype.char == "B" else np.bool_)
+        return _held(input, input.astype(np.bool_))
     return _held(input, np.logical_and.reduce(input, axis=axes(input, dim), keepdims=keepdim))
 
 
@@ -379,10 +388,12 @@ def all_dims(input: Any, dim: Any, keepdim: Any) -> Any:
 
 def _nan_dtype(input: Any, dtype: Any, wants: bool) -> dtypes.dtype:
     d = input.dtype if isinstance(input, Spec) else dtypes.of_numpy(input.dtype)
-    if wants and dtype is None and d.category < 2:
+    if wants and d.category < 2:
         raise TensorError(f"nanmean(): expected input to have floating point or complex dtype but got {spoken(input)}")
+    if wants and dtype:
+        _mean_dtype(d, dtype, "nanmean")
     NANSUM.check(input)
-    return _mean_dtype(d, dtype) if wants and dtype else _sum_dtype(d, dtype)
+    return _sum_dtype(d, dtype)
 
 
 NANSUM = Domain("c", "nansum on CPU does not support complex inputs", TensorError)
@@ -412,6 +423,7 @@ def nansum(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     >>> torch.nansum(torch.tensor([1.0, float("nan")]))
     tensor(1.)
     """
+    reduced_shape(input.shape, dim, keepdim)
     wanted = _nan_dtype(input, dtype, False).numpy
     x = np.where(np.isnan(input), 0, input) if input.dtype.kind == "f" else input
     return np.add.reduce(x, axis=axes(input, dim), dtype=wanted, keepdims=keepdim)
@@ -434,6 +446,9 @@ def nanmean(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     tensor(2.)
     """
     raw = input if isinstance(input, (np.ndarray, np.generic)) else input.detach().numpy()
+    if raw.dtype.kind == "c":
+        reduced_shape(raw.shape, dim, keepdim)
     _nan_dtype(raw, dtype, True)
+    reduced_shape(raw.shape, dim, keepdim)
     present = np.add.reduce(~np.isnan(raw), axis=axes(raw, dim), dtype=np.int64, keepdims=keepdim)
     return rules.div(rules.nansum(input, dim, keepdim, dtype=dtype), present)

@@ -17,13 +17,19 @@ from engine.shapes import reduced_shape, wrap_dim, wrap_dims
 
 LAST = floating("softmax_lastdim_kernel_impl")
 INNER = floating("softmax_kernel_impl")
+LOG_INNER = floating("log_softmax_kernel_impl")
 LOG_LAST = floating("log_softmax_lastdim_kernel_impl")
+
+
+def _refusing(d: int, ndim: int, last: Domain) -> Domain:
+    """PyTorch has one kernel for the last dim and one for others, and each names itself."""
+    return last if d == max(ndim, 1) - 1 else LOG_INNER if last is LOG_LAST else INNER
 
 
 def _meta(input: Spec, dim: int, dtype: Any, last: Any) -> Estimate:
     d = wrap_dim(dim, input.ndim)
     out = Spec(input.shape, dtype or input.dtype)
-    (last if d == max(input.ndim, 1) - 1 else INNER).check(out)
+    _refusing(d, input.ndim, last).check(out)
     return Estimate((out,), 0, 25 * max(out.numel, 1))
 
 
@@ -31,7 +37,7 @@ def _ready(input: Any, dim: int, dtype: Any, last: Any) -> Any:
     """The input in the dtype that is wanted. Errors: NotImplementedError for one that is not floating."""
     ready = input if dtype is None else input.astype(dtype.numpy)
     if ready.dtype.kind != "f":
-        (last if wrap_dim(dim, input.ndim) == max(input.ndim, 1) - 1 else INNER).check(ready)
+        _refusing(wrap_dim(dim, input.ndim), input.ndim, last).check(ready)
     return ready
 
 

@@ -16,19 +16,19 @@ from engine.samples import array, reductions, unary
 from engine.shapes import reduced_shape, wrap_dims
 
 
-def _refuse(input: Any) -> None:
+def _refuse(input: Any, name: str = "std and var") -> None:
     d = input.dtype
     if (d.category < 2) if isinstance(d, dtypes.dtype) else (d.kind not in "fc"):
-        raise TensorError("std and var only support floating point and complex dtypes")
+        raise TensorError(f"{name} only support floating point and complex dtypes")
 
 
 def _real(d: dtypes.dtype) -> dtypes.dtype:
     return {"complex64": dtypes.float32, "complex128": dtypes.float64}.get(d.name, d)
 
 
-def _moment(input: Spec, dim: Any, correction: Any, keepdim: bool) -> Estimate:
+def _moment(input: Spec, dim: Any, correction: Any, keepdim: bool, name: str = "std and var") -> Estimate:
+    _refuse(input, name)
     shape = reduced_shape(input.shape, dim, keepdim)
-    _refuse(input)
     d = _real(input.dtype)
     return Estimate((Spec(shape, d),), input.nbytes, 5 * max(input.numel, 1))
 
@@ -43,9 +43,11 @@ def _one(correction: Any) -> Any:
     return 1 if correction is None else correction
 
 
-def _variance(input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
+def _variance(input: Any, dim: Any, correction: Any, keepdim: bool, name: str = "std and var") -> Any:
     """The variance, and the mean with the dims kept, in at least single precision."""
-    _refuse(input)
+    _refuse(input, name)
+    if dim and not input.ndim:
+        wrap_dims(dim, 0)
     degrees = _degrees(input.shape, dim, correction)
     x = input.astype(np.float32) if input.dtype.char == "e" else input
     axes = None if not dim or not x.ndim else tuple(dim)
@@ -134,8 +136,8 @@ def std(input: Any, dim: Any, correction: Any, keepdim: Any) -> Any:
     return _narrow(np.sqrt(_variance(input, dim, correction, keepdim)[0]), input)
 
 
-def _two(input: Spec, dim: Any, correction: Any, keepdim: bool) -> Estimate:
-    found = _moment(input, dim, correction, keepdim)
+def _two(name: str, input: Spec, dim: Any, correction: Any, keepdim: bool) -> Estimate:
+    found = _moment(input, dim, correction, keepdim, name)
     return Estimate((*found.outputs, Spec(found.outputs[0].shape, input.dtype)), found.workspace, found.cost)
 
 
@@ -165,7 +167,7 @@ def _to_deviation_and_mean(grads: Any, input: Any, result0: Any, dim: Any, corre
 
 @op(
     "var_mean.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor[]",
-    meta=_two,
+    meta=lambda input, dim, correction, keepdim: _two("var_mean", input, dim, correction, keepdim),
     kind="reduce",
     forms="function",
     samples=_samples,
@@ -179,13 +181,13 @@ def var_mean(input: Any, dim: Any, correction: Any, keepdim: Any) -> Any:
     >>> torch.var_mean(torch.tensor([1.0, 2.0, 6.0]))
     (tensor(7.), tensor(3.))
     """
-    value, mean = _variance(input, dim, correction, keepdim)
+    value, mean = _variance(input, dim, correction, keepdim, "var_mean")
     return _narrow(value, input), _mean_of(mean, input, dim, keepdim)
 
 
 @op(
     "std_mean.correction(Tensor input, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor[]",
-    meta=_two,
+    meta=lambda input, dim, correction, keepdim: _two("std_mean", input, dim, correction, keepdim),
     kind="reduce",
     forms="function",
     samples=_deviations,
@@ -199,7 +201,7 @@ def std_mean(input: Any, dim: Any, correction: Any, keepdim: Any) -> Any:
     >>> torch.std_mean(torch.tensor([1.0, 2.0, 6.0]))
     (tensor(2.6458), tensor(3.))
     """
-    value, mean = _variance(input, dim, correction, keepdim)
+    value, mean = _variance(input, dim, correction, keepdim, "std_mean")
     return _narrow(np.sqrt(value), input), _mean_of(mean, input, dim, keepdim)
 
 
@@ -276,7 +278,7 @@ def std_dim(input: Any, dim: Any, unbiased: Any, keepdim: Any) -> Any:
 
 @op(
     "var_mean(Tensor input, bool unbiased) -> Tensor[]",
-    meta=lambda input, unbiased: _two(input, None, None, False),
+    meta=lambda input, unbiased: _two("var_mean", input, None, None, False),
     kind="composite",
     forms="function",
     samples=_unbiased,
@@ -292,7 +294,7 @@ def var_mean_unbiased(input: Any, unbiased: Any) -> Any:
 
 @op(
     "var_mean.dim(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor[]",
-    meta=lambda input, dim, unbiased, keepdim: _two(input, dim, None, keepdim),
+    meta=lambda input, dim, unbiased, keepdim: _two("var_mean", input, dim, None, keepdim),
     kind="composite",
     forms="function",
     samples=_unbiased_dims,
@@ -308,7 +310,7 @@ def var_mean_dim(input: Any, dim: Any, unbiased: Any, keepdim: Any) -> Any:
 
 @op(
     "std_mean(Tensor input, bool unbiased) -> Tensor[]",
-    meta=lambda input, unbiased: _two(input, None, None, False),
+    meta=lambda input, unbiased: _two("std_mean", input, None, None, False),
     kind="composite",
     forms="function",
     samples=_unbiased,
@@ -324,7 +326,7 @@ def std_mean_unbiased(input: Any, unbiased: Any) -> Any:
 
 @op(
     "std_mean.dim(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor[]",
-    meta=lambda input, dim, unbiased, keepdim: _two(input, dim, None, keepdim),
+    meta=lambda input, dim, unbiased, keepdim: _two("std_mean", input, dim, None, keepdim),
     kind="composite",
     forms="function",
     samples=_unbiased_dims,
