@@ -205,9 +205,9 @@ def cholesky_inverse(input: Any, upper: Any) -> Any:
     Shapes: (*, n, n). Gradient: -X (g + gᴴ) X L, X the result. Errors: RuntimeError for a zero on the diagonal.
     Source: torch.cholesky_inverse.
 
-    >>> torch.cholesky_inverse(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
-    tensor([[0.2500, -0.0000],
-            [-0.0000, 0.0625]])
+    >>> torch.cholesky_inverse(torch.tensor([[2.0, 0.0], [1.0, 4.0]]))
+    tensor([[ 0.2656, -0.0312],
+            [-0.0312,  0.0625]])
     """
     _inverse_check(input)
     zeros = np.diagonal(input, 0, -2, -1) == 0
