@@ -80,3 +80,6 @@ channels_last_3d = FORMATS["channels_last_3d"]
 from engine.functions import *  # noqa: E402, F403 - typed by functions.pyi; filled from the table
 
 install(sys.modules[__name__])
+
+from engine import func as func  # noqa: E402 - it calls what the line above installs
+from engine.func import vmap as vmap  # noqa: E402

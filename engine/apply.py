@@ -24,9 +24,20 @@ from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
 from engine.write import check_writable, set_history, write
 
-__all__ = ["bind_overload", "build_node", "dispatch", "dispatch_inplace", "general", "run", "run_inplace", "signature"]
+__all__ = [
+    "batch_hooks",
+    "bind_overload",
+    "build_node",
+    "dispatch",
+    "dispatch_inplace",
+    "general",
+    "run",
+    "run_inplace",
+    "signature",
+]
 
 new = object.__new__
+batch_hooks: list[tuple[Callable[[Op, list[Any]], Any], ...]] = []  # vmap puts here what takes calls on batched tensors
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
 check_nan: list[bool] = [True]  # and says here whether the walk looks for NaNs
 
@@ -73,8 +84,12 @@ def dispatch(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, 
     return run(op, bound)
 
 
-def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912 - one call, step by step
+def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, step by step
     """Run one row on bound arguments: a tensor, or a tuple of them."""
+    if batch_hooks:
+        taken = batch_hooks[-1][0](op, bound)
+        if taken is not NotImplemented:
+            return taken
     if op.kind == "composite":
         return _composed(op, op.kernel(*bound))
     raws = bound[:]
@@ -263,8 +278,12 @@ def dispatch_inplace(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mappi
     return run_inplace(op, bound)
 
 
-def run_inplace(op: Op, bound: list[Any]) -> Tensor:
+def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
     """Run one row and write its result into its first tensor argument."""
+    if batch_hooks:
+        taken = batch_hooks[-1][1](op, bound)
+        if taken is not NotImplemented:
+            return taken  # type: ignore[no-any-return]
     t: Tensor = bound[op.tensors[0]]
     raws = bound[:]
     nodes: list[Any] = []

@@ -227,7 +227,7 @@ def logit(input: Any, eps: Any) -> Any:
         one = input.dtype.type(1)
         low = input.dtype.type(eps)
         high = one - low
-        input = np.where(input < low, low, np.where(input > high, high, input))  # noqa: A001
+        input = np.where(input < low, low, np.where(input > high, high, input))
     return np.log(np.true_divide(input, np.subtract(1, input, dtype=input.dtype)))
 
 

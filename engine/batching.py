@@ -1,0 +1,236 @@
+"""Batched tensors: what ``vmap`` hands to a function. One looks like a single example; behind it lies the whole batch.
+
+A call on one goes through the general door, which asks here: the row's batch rule (``batch_rules``) makes one call on the whole batch.
+The batch dim of ``physical`` is always the first. Levels nest: ``physical`` may be batched for an outer ``vmap``.
+Source: torch.func.vmap, "JAX: autodidax" (docs.jax.dev) for the shape of the idea.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
+
+from engine.apply import batch_hooks, dispatch_inplace, run
+from engine.errors import TensorError
+from engine.op import OPS, Op
+from engine.rules import rules
+from engine.tensor import Tensor, array_of, node_of
+
+__all__ = ["Batched", "Level", "batched", "behind", "everywhere", "front", "level_of", "levels", "mapped"]
+
+
+class Level(NamedTuple):
+    """One active ``vmap``: its depth (1: the outermost), batch size, and what random rows may do."""
+
+    depth: int
+    size: int
+    randomness: str
+
+
+active: Final[ContextVar[tuple[Level, ...]]] = ContextVar("active_vmap_levels", default=())
+
+
+def levels() -> tuple[Level, ...]:
+    """The active levels, outermost first."""
+    return active.get()
+
+
+class Batched(Tensor):
+    """One example of a batch. Shape, dtype and ndim are the example's; values cannot be read while the function is mapped."""
+
+    __slots__ = ("level", "physical")
+
+    physical: Tensor
+    level: int
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.physical.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.physical.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        self.physical.requires_grad_(requires_grad)
+        self._node = node_of(self.physical)
+        return self
+
+    def detach(self) -> Tensor:
+        return batched(self.physical.detach(), self.level)
+
+    def is_contiguous(self) -> bool:
+        return self.physical.is_contiguous()
+
+    def _unreadable(self, what: str) -> TensorError:
+        return TensorError(
+            f"vmap: It looks like you're {what} on a Tensor. We don't support vmap over data-dependent control flow or reading "
+            "values: every example of a batch has its own"
+        )
+
+    def item(self) -> Any:
+        raise self._unreadable("calling .item()")
+
+    def tolist(self) -> Any:
+        raise self._unreadable("calling .tolist()")
+
+    def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002 - PyTorch's signature
+        raise self._unreadable("calling .numpy()")
+
+    def __bool__(self) -> bool:
+        raise self._unreadable("attempting to use a Tensor in some data-dependent control flow")
+
+    def __repr__(self) -> str:
+        return f"BatchedTensor(lvl={self.level}, bdim=0, value=\n    {self.physical!r}\n)"
+
+
+def batched(physical: Tensor, level: int) -> Batched:
+    """A batch (first dim) as one example, for a level."""
+    t: Batched = object.__new__(Batched)
+    t._array = array_of(physical)[0]
+    t._node = node_of(physical)
+    t._version_cell = physical._version_cell
+    t._view = None
+    t._meta = None
+    t.physical = physical
+    t.level = level
+    return t
+
+
+def level_of(values: Sequence[Any]) -> int:
+    """The innermost level at which any of the values (or lists of them) is batched; 0 for none."""
+    found = 0
+    for v in values:
+        if type(v) is Batched:
+            found = max(found, v.level)
+        elif type(v) is list:
+            found = max(found, level_of(v))
+    return found
+
+
+def mapped(v: Any, level: int) -> bool:
+    """Whether a value is batched at a level."""
+    return type(v) is Batched and v.level == level
+
+
+def front(v: Tensor, level: int, size: int) -> Tensor:
+    """The whole batch of a value at a level; of one that is the same for all examples, a view that repeats it."""
+    if type(v) is Batched:
+        if v.level == level:
+            return v.physical
+        if v.level > level:  # batched further in: that stays around the answer
+            return batched(rules.movedim(front(v.physical, level, size), 0, 1), v.level)
+    return rules.expand(rules.unsqueeze(v, 0), (size, *v.shape))  # type: ignore[no-any-return]
+
+
+def behind(t: Tensor, level: int) -> Batched:
+    """A whole batch as one example at a level; where it is batched further in, that stays around it."""
+    if type(t) is Batched and t.level > level:
+        return batched(behind(rules.movedim(t.physical, 1, 0), level), t.level)
+    return batched(t, level)
+
+
+def everywhere(v: Tensor, bottom: Callable[[Tensor], Tensor]) -> Tensor:
+    """The value batched at every active level, over what ``bottom`` makes of the innermost whole batch."""
+
+    def down(t: Tensor, among: tuple[Level, ...]) -> Tensor:
+        if not among:
+            return bottom(t)
+        last = among[-1]
+        return batched(down(front(t, last.depth, last.size), among[:-1]), last.depth)
+
+    return down(v, levels())
+
+
+def size_of(values: Sequence[Any], level: int) -> int:
+    """The batch size at a level where some value is batched."""
+    for v in values:
+        if mapped(v, level):
+            return int(v.physical._array.shape[0])
+        if type(v) is list:
+            found = size_of(v, level)
+            if found:
+                return found
+    return 0
+
+
+def wrapped(out: Any, level: int, size: int) -> Any:
+    """Results of a call on whole batches, as examples; an output that was not asked for is empty, and has no batch."""
+    if isinstance(out, Tensor):
+        return batched(out, level)
+    pieces = [batched(o, level) if o.ndim and o.shape[0] == size else o for o in out]
+    return type(out)(*pieces) if hasattr(out, "_fields") else tuple(pieces)
+
+
+def _apply(op: Op, bound: list[Any]) -> Any:
+    """The hook of the general door: NotImplemented where nothing is batched."""
+    level = level_of(bound)
+    if level == 0:
+        here = levels()
+        if op.kind == "create" and op.family == "random" and here:
+            return _drawn(op, bound, here[-1])
+        return NotImplemented
+    from engine.batch_rules import rule_of
+
+    rule = rule_of(op)
+    if rule is None:
+        return NotImplemented
+    size = size_of(bound, level)
+    return wrapped(rule(op, bound, level, size), level, size)
+
+
+def _drawn(op: Op, bound: list[Any], level: Level) -> Any:
+    if level.randomness == "error":
+        raise TensorError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
+            "flags on vmap or perform the randomness operation out of vmap"
+        )
+    names = [p.name for p in op.parameters]
+    if level.randomness == "same" or "size" not in names:
+        return NotImplemented
+    at = names.index("size")
+    whole = [*bound[:at], (level.size, *bound[at]), *bound[at + 1 :]]
+    with without(level):
+        return batched(run(op, whole), level.depth)
+
+
+def _apply_inplace(op: Op, bound: list[Any]) -> Any:
+    """The hook of the in-place door: the whole batch is written at once."""
+    level = level_of(bound)
+    if level == 0:
+        return NotImplemented
+    target = bound[op.tensors[0]]
+    if not mapped(target, level):
+        raise TensorError(
+            f"vmap: {op.name}_(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more "
+            "elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
+            "Please try to use out-of-place operators instead"
+        )
+    result = run(op, bound)
+    dispatch_inplace(OPS["copy"], (target.physical, front(result, level, size_of(bound, level))), {})
+    return target
+
+
+@contextmanager
+def mapping(size: int, randomness: str) -> Iterator[Level]:
+    """A new innermost level."""
+    level = Level(len(active.get()) + 1, size, randomness)
+    token = active.set((*active.get(), level))
+    batch_hooks.append((_apply, _apply_inplace))
+    try:
+        yield level
+    finally:
+        batch_hooks.pop()
+        active.reset(token)
+
+
+@contextmanager
+def without(level: Level) -> Iterator[None]:
+    """The levels outside one."""
+    token = active.set(tuple(a for a in active.get() if a.depth < level.depth))
+    try:
+        yield
+    finally:
+        active.reset(token)
