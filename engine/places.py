@@ -18,11 +18,11 @@ __all__ = [
     "check_index",
     "code",
     "combined",
+    "first",
     "flat_places",
     "inside",
     "no_larger",
     "ones",
-    "rows_added",
     "same_dtype",
     "spoken_of",
     "vector_places",
@@ -193,26 +193,6 @@ def combined(reduce: str, flat: Any, places: Any, values: Any, *, include_self: 
         flat[touched] = divide(flat[touched], divisor)
 
 
-def rows_added(out: Any, index: Any, rows: Any) -> None:
-    """Add rows (m, k) to those of a contiguous (n, k) that a vector names; one may come several times.
-
-    >>> out = np.zeros((2, 2))
-    >>> rows_added(out, np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]]))
-    >>> out.tolist()
-    [[0.0, 0.0], [4.0, 6.0]]
-    """
-    m, k = rows.shape
-    if m * k >= MANY and k >= WIDE and rows.dtype.char in "fdFD":
-        from scipy.sparse import csc_array
-
-        out += csc_array((np.ones(m, rows.dtype), index, np.arange(m + 1)), shape=(len(out), m)) @ np.ascontiguousarray(
-            rows
-        )
-    else:
-        places = index * k if k == 1 else (index * k)[:, None] + np.arange(k)
-        np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))
-
-
-MANY: Final = 16384
-WIDE: Final = 8
-"""From so many elements, in rows of such a width, a sparse product adds faster than a loop over flat memory."""
+def first(n: int) -> Any:
+    """The places 0 … n-1."""
+    return np.arange(n)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.places import code, combined, inside, same_dtype, spoken_of, zeros
+from engine.places import code, combined, first, inside, same_dtype, spoken_of, zeros
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, wrap_dim
@@ -94,8 +94,7 @@ def _masked(input: Any, mask: Any, source: Any) -> tuple[int, ...]:
 
 def _from_masked(g: Any, mask: Any, source_shape: tuple[int, ...]) -> Any:
     taken = rules.masked_select(g, mask)
-    first = np.arange(taken.shape[0])
-    return rules.put(zeros(source_shape, g), first, taken)
+    return rules.put(zeros(source_shape, g), first(taken.shape[0]), taken)
 
 
 @op(
@@ -186,7 +185,8 @@ def select_scatter(input: Any, src: Any, dim: Any, index: Any) -> Any:
     """
     d, i = _selected(input, src, dim, index)
     out = np.array(input, order="C")
-    out[(*(slice(None),) * d, i)] = src
+    whole: tuple[Any, ...] = (slice(None),) * d
+    out[(*whole, i)] = src
     return out
 
 
