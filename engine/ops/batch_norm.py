@@ -238,6 +238,10 @@ def batch_norm(
 
 def _instance_check(input: Any, running_mean: Any, running_var: Any, use_input_stats: bool) -> None:
     shape = tuple(input.shape)
+    if len(shape) < 2:
+        raise InvalidValueError(
+            f"Expected more than 1 spatial element when training, got input size torch.Size({list(shape)})"
+        )
     if use_input_stats and math.prod(shape[2:]) == 1:
         raise InvalidValueError(
             f"Expected more than 1 spatial element when training, got input size torch.Size({list(shape)})"

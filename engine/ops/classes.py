@@ -242,6 +242,8 @@ def _is_probabilities(input: Any, target: Any) -> bool:
 def _cross_check(input: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float) -> None:
     if not 0.0 <= label_smoothing <= 1.0:
         raise TensorError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    if not len(input.shape):
+        raise DimensionError("Dimension specified as 0 but tensor has no dimensions")
     if not _is_probabilities(input, target):
         _fits(input, target, weight)
     else:

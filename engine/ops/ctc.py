@@ -240,6 +240,7 @@ def _total(
     samples=lambda: [
         *(s for r in ("mean", "sum", "none") for s in _sequences(0, r)),
         Sample(np.log(array(5, 3, low=0.1, high=0.9)), np.array([1, 2]), (5,), (2,)),
+        Sample(np.log(array(3, 5, low=0.1, high=0.9)).T, np.array([1, 2]), (5,), (2,), tags=("non-contiguous",)),
     ],
 )
 def ctc_loss(
@@ -273,8 +274,15 @@ def ctc_loss(
     forms="function",
     samples=over(
         Sample(
+            np.log(array(3, 5, low=0.1, high=0.9)).T,
+            np.array([1, 2]),
+            np.array([5]),
+            np.array([2]),
+            tags=("non-contiguous",),
+        ),
+        Sample(
             np.log(array(5, 2, 3, low=0.1, high=0.9)), np.array([[1, 2], [2, 2]]), np.array([5, 4]), np.array([2, 1])
-        )
+        ),
     ),
 )
 def ctc_loss_tensor(

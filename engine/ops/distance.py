@@ -23,7 +23,7 @@ def _floating(name: str, value: Any) -> None:
 
 def _normalize_meta(input: Spec, p: float, dim: Any, eps: float) -> Spec:
     _floating("linalg.vector_norm", input)
-    wrap_dims(dim, input.ndim)
+    wrap_dims((dim,) if isinstance(dim, int) else dim, input.ndim)
     return input
 
 
@@ -210,7 +210,7 @@ def _pdist_backward(grad: Any, input: Any, p: Any, pdist: Any) -> Any:
     names=("nn.functional.pdist", "pdist"),
     forms="function",
     samples=over(
-        *(Sample(array(4, 2), p) for p in (2.0, 1.0, 3.0, math.inf)),
+        *(Sample(array(4, 2) * np.array([1.0, 1.7]), p) for p in (2.0, 1.0, 3.0, math.inf)),
         Sample(np.zeros((0, 3)), tags=("empty",)),
         Sample(strided(3, 2), tags=("non-contiguous",)),
     ),

@@ -90,6 +90,7 @@ def _spatial() -> list[Sample]:
         Sample(array(2, 3, 2), 0.5, False),
         Sample(np.zeros((0, 3, 2)), 0.5, True, tags=("empty",)),
         Sample(array(2, 3, 2).T, 0.0, True, tags=("non-contiguous",)),
+        Sample(np.array(0.7), 0.5, False, tags=("0-d",)),
     ]
 
 
@@ -203,7 +204,11 @@ def _one_meta(input: Spec, p: float, training: bool) -> Spec:
     kind="composite",
     names=("nn.functional.dropout1d",),
     forms="function",
-    samples=over(Sample(array(2, 3, 2), 0.5, False), Sample(array(2, 3), 0.0, True)),
+    samples=over(
+        Sample(array(2, 3, 2), 0.5, False),
+        Sample(np.zeros((0, 3)), 0.5, True, tags=("empty",)),
+        Sample(array(2, 3).T, 0.0, True, tags=("non-contiguous",)),
+    ),
 )
 def dropout1d(input: Any, p: Any, training: Any) -> Any:
     """``dropout`` of whole channels of (N, C, L) or (C, L).

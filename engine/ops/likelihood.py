@@ -104,6 +104,7 @@ def _nonnegative(negative: Any) -> None:
         Sample(array(2, 3), array(2, 3, start=9), array(2, low=0.3)),
         Sample(array(2, 3), array(2, 3, start=9), array(2, 1, low=0.3), tags=("broadcast",)),
         Sample(array(2, 3), array(2, 3, start=9), 0.6),
+        Sample(np.array(0.7), np.array(1.6), np.array(0.4), tags=("0-d",)),
     ],
 )
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: Any, eps: Any, reduction: Any) -> Any:
@@ -192,6 +193,7 @@ def _joined_meta(
         ),
         Sample(array(2), array(4, 2), np.array(1)),
         Sample(array(3, 2), array(4, 2, 2), np.array([[1, 0], [2, 3], [0, 0]])),
+        Sample(np.zeros((0, 2)), array(4, 2), np.zeros(0, np.int64), reduction="sum", tags=("empty",)),
         Sample(strided(3, 2), array(4, 2), np.array([1, 0, 3]), tags=("non-contiguous",)),
     ),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import common
-from engine.errors import InvalidValueError, ShapeError, TensorError
+from engine.errors import DimensionError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, strided
@@ -186,6 +186,7 @@ def _triplet_meta(anchor: Spec, positive: Spec, negative: Spec, margin: float, *
     samples=lambda: [
         *_reductions(array(3, 2), array(3, 2, start=9), array(3, 2, start=20), 2.0, 3.0),
         Sample(array(3, 2), array(3, 2, start=9), array(3, 2, start=20), swap=True),
+        Sample(np.array(0.7), np.array(1.6), np.array(0.4), tags=("0-d",)),
         Sample(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), reduction="sum", tags=("empty",)),
         Sample(strided(3, 2), array(3, 2, start=9), array(3, 2, start=20), tags=("non-contiguous",)),
     ],
@@ -231,6 +232,9 @@ def _distances_meta(
     samples=lambda: [
         *_reductions(array(3, 2), array(3, 2, start=9), array(3, 2, start=20)),
         Sample(array(3, 2), array(3, 2, start=9), array(3, 2, start=20), swap=True),
+        Sample(np.array(0.7), np.array(1.6), np.array(0.4), tags=("0-d",)),
+        Sample(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), reduction="sum", tags=("empty",)),
+        Sample(strided(3, 2), array(3, 2, start=9), array(3, 2, start=20), tags=("non-contiguous",)),
     ],
 )
 def triplet_margin_with_distance_loss(
@@ -306,7 +310,13 @@ def soft_margin_loss(input: Any, target: Any, reduction: Any) -> Any:
     return np.add.reduce(values, axis=None) if reduction == "sum" else values
 
 
+def _classes(input: Any) -> None:
+    if not len(input.shape):
+        raise DimensionError("Dimension specified as -1 but tensor has no dimensions")
+
+
 def _labels_meta(input: Spec, target: Spec, weight: Any, reduction: str) -> Estimate:
+    _classes(input)
     whole = broadcast_shapes(input.shape, target.shape, *(() if weight is None else (weight.shape,)))
     return _spec(reduction, input, target, weight, shape=whole[:-1])
 
@@ -332,6 +342,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any, reduction:
     tensor(0.3005)
     """
     loss_shape((), reduction)
+    _classes(input)
     values = -(target * rules.log_sigmoid(input) + (1 - target) * rules.log_sigmoid(-input))
     if weight is not None:
         values = values * weight

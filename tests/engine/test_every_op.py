@@ -40,16 +40,26 @@ SMALL = 16  # elements of inputs and outputs together, up to which whole Jacobia
 EXCUSED: dict[str, dict[str, str]] = {"tile": {"negative dim": "its dims are numbers of repeats"}}
 
 # Rows whose derivative has none of its own, in PyTorch neither.
-NO_SECOND: dict[str, str] = {}
+NO_SECOND: dict[str, str] = {
+    "_ctc_loss": "_ctc_loss_backward",
+    "ctc_loss.IntList": "_ctc_loss_backward",
+    "ctc_loss.Tensor": "_ctc_loss_backward",
+    "multi_margin_loss": "multi_margin_loss_backward",
+    "multilabel_margin_loss": "multilabel_margin_loss_backward",
+    "pdist": "_pdist_backward",
+}
 
 # Rows that PyTorch differentiates no more than we do, in all that their samples try: "derivative for aten::… is not implemented".
-NO_FIRST = {"_rfloordiv", "_rmod", "floor_divide", "scatter.reduce", "scatter.value_reduce"}
+NO_FIRST = {"_rfloordiv", "_rmod", "floor_divide", "scatter.reduce", "scatter.value_reduce", *NO_SECOND.values()}
 
 # Rows with no slope in fewer than two elements: their deviation is 0, where a square root stands upright.
 UPRIGHT = {"std", "std.dim", "std.correction", "std_mean", "std_mean.dim", "std_mean.correction"}
 
 # Rows that read one triangle of a matrix, and whose derivative speaks of symmetric ones: they get (A + Aᴴ)/2 to read.
 HERMITIAN = {"cholesky", "linalg_cholesky", "linalg_cholesky_ex", "linalg_eigh", "linalg_eigvalsh"}
+
+# Rows whose derivative is that of logits: they get log_softmax of what the sample holds.
+LOGITS = {"_ctc_loss", "ctc_loss.IntList", "ctc_loss.Tensor"}
 
 by_row = pytest.mark.parametrize("row", TRIED, ids=lambda row: row.id)
 
@@ -188,6 +198,8 @@ def differentiable_calls(
         def function(*_: Tensor, row: Op = row, bound: list[Any] = bound) -> tuple[Tensor, ...]:
             if row.id in HERMITIAN:
                 bound = [(bound[0] + bound[0].mH) / 2, *bound[1:]]
+            if row.id in LOGITS:
+                bound = [engine.log_softmax(bound[0], -1), *bound[1:]]
             return tuple(o for o in outputs(call(row, bound)) if isinstance(o, Tensor) and o.dtype.differentiable)
 
         found.append((sample, function, wanted))
