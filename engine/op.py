@@ -105,7 +105,7 @@ class Op:
 
     @property
     def differentiable(self) -> bool:
-        return self.vjp is not None or self.kind == "composite"
+        return self.vjp is not None or (self.kind == "composite" and self.schema.returns != ("bool",))
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """Arguments in the row's order, converted. Errors: TypeError in PyTorch's words."""

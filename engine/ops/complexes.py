@@ -42,7 +42,7 @@ def _joined(real: Any, imag: Any) -> Any:
     out = np.empty(np.broadcast_shapes(real.shape, imag.shape), d)
     out.real = real
     out.imag = imag
-    return out
+    return out if out.ndim else out[()]
 
 
 @op(
@@ -67,11 +67,11 @@ def complex_of(real: Any, imag: Any) -> Any:
 
 
 def _to_modulus(g: Any, result: Any) -> Any:
-    return rules.real(g.conj() * rules.sgn(result))
+    return rules.real(rules.mul(g.conj(), rules.sgn(result)))
 
 
 def _to_angle(g: Any, result: Any) -> Any:
-    return rules.real(g.conj() * (result * 1j))
+    return rules.real(rules.mul(g.conj(), rules.mul(result, 1j)))
 
 
 @op(

@@ -169,7 +169,10 @@ def rsub(input: Any, other: Any, alpha: Any) -> Any:
     names=("rsub", "_rsub"),
     forms="function",
     samples=over(
-        Sample(array(2, 3), 2.0), Sample(np.array(1.5), 2, 0.5, tags=("0-d",)), Sample(array(0, 2), 1, tags=("empty",))
+        Sample(array(2, 3), 2.0),
+        Sample(np.array(1.5), 2, 0.5, tags=("0-d",)),
+        Sample(array(0, 2), 1, tags=("empty",)),
+        Sample(array(3, 2).T, 1.5, tags=("non-contiguous",)),
     ),
     vjp={"input": lambda g, alpha: -g if alpha == 1 else g * -_conjugate(alpha), "other": lambda g: g},
 )
@@ -321,7 +324,7 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
     samples=_triples,
     vjp={
         "input": lambda g: g,
-        "tensor1": lambda g, tensor2, value: g * (value / tensor2).conj(),
+        "tensor1": lambda g, tensor2, value: g * (rules.reciprocal(tensor2) * value).conj(),
         "tensor2": lambda g, tensor1, tensor2, value: -g * (value * tensor1 / (tensor2 * tensor2)).conj(),
     },
 )
