@@ -1,4 +1,4 @@
-"""Writing into a region of a copy: flat places, a mask, a slice, a diagonal, any strides. Rules: PyTorch's derivatives.yaml."""
+"""Writing into a region of a copy: flat places, a mask, a slice, a diagonal. Rules: PyTorch's derivatives.yaml."""
 
 from __future__ import annotations
 
@@ -290,88 +290,4 @@ def diagonal_scatter(input: Any, src: Any, offset: Any, dim1: Any, dim2: Any) ->
     region = np.diagonal(out, offset, a, b)
     region.flags.writeable = True
     region[...] = src
-    return out
-
-
-def _strided_places(size: Any, stride: Any, offset: int) -> Any:
-    """Where in flat memory the elements of a strided region lie."""
-    places: Any = np.array(offset)
-    for n, s in zip(size, stride, strict=True):
-        places = places[..., None] + np.arange(n) * s
-    return places
-
-
-def _strides(src: Any, size: Any, stride: Any) -> None:
-    if len(size) != len(stride):
-        raise TensorError("mismatch in length of strides and shape")
-    _fits(src, tuple(size))
-
-
-def _strided_meta(input: Spec, src: Spec, size: Any, stride: Any, storage_offset: Any) -> Spec:
-    _strides(src, size, stride)
-    return input
-
-
-def _own_offset(input: Any) -> int:
-    """How many elements before its first the memory begins that an array is a view of."""
-    root = input
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    ours, theirs = input.__array_interface__["data"][0], root.__array_interface__["data"][0]
-    return (ours - theirs) // input.itemsize if ours >= theirs else 0
-
-
-def _region(g: Any, size: Any, stride: Any, storage_offset: Any) -> tuple[Any, Any]:
-    places = _strided_places(size, stride, storage_offset or 0)
-    return places, rules.take(g, places)
-
-
-def _to_strided(g: Any, input_shape: Any, size: Any, stride: Any, storage_offset: Any) -> Any:
-    places, taken = _region(g, size, stride, storage_offset)
-    return rules.put(zeros(input_shape, g), places, taken)
-
-
-@op(
-    "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    meta=_strided_meta,
-    kind="opaque",
-    samples=over(
-        Sample(array(4, 5), array(2, start=70), (2,), (2,), 1),
-        Sample(array(4, 5), array(2, 2, start=70), (2, 2), (3, 1)),
-        Sample(array(20), np.array(0.7), (), (), 0, tags=("0-d",)),
-        Sample(array(4, 5), array(0, 2), (0, 2), (1, 1), 0, tags=("empty",)),
-        Sample(array(4, 5), array(4, start=70)[::2], (2,), (1,), 0, tags=("non-contiguous",)),
-    ),
-    vjp={
-        "input": _to_strided,
-        "src": lambda g, size, stride, storage_offset: _region(g, size, stride, storage_offset)[1],
-    },
-)
-def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any) -> Any:
-    """A copy in which the elements at strides through memory are those of ``src``.
-
-    Gradient: PyTorch's, to the letter: g at those elements for ``src`` and for ``input`` too, where the derivative would be zero there
-    and g elsewhere. Errors: RuntimeError for a region outside the input's memory. Source: torch.as_strided_scatter.
-
-    >>> torch.as_strided_scatter(torch.zeros(2, 3), torch.ones(2), (2,), (2,), 1)
-    tensor([[0., 1., 0.],
-            [1., 0., 0.]])
-    """
-    _strides(src, size, stride)
-    whole = np.asarray(input)
-    if min(whole.strides, default=0) < 0 or any(s % whole.itemsize for s in whole.strides):
-        whole = np.ascontiguousarray(whole)
-    own = _own_offset(whole) if storage_offset is not None else 0
-    extent = 1 + sum((n - 1) * s for n, s in zip(whole.shape, whole.strides, strict=True)) // whole.itemsize
-    offset = storage_offset or 0
-    reach = offset + 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if 0 not in size and (reach > own + extent or offset < 0):
-        raise TensorError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {whole.itemsize} requiring a "
-            f"storage size of {reach * whole.itemsize} are out of bounds for storage of size {(own + extent) * whole.itemsize}"
-        )
-    memory = np.empty(own + extent, whole.dtype)
-    out = np.lib.stride_tricks.as_strided(memory[own:], whole.shape, whole.strides)
-    out[...] = whole
-    memory[_strided_places(size, stride, offset)] = src
     return out

@@ -32,7 +32,7 @@ def to_numpy(t: Any) -> np.ndarray[Any, Any]:
 
 
 def to_engine(value: Any) -> Any:
-    """A structure of PyTorch's values as the engine's: strides kept, leaves made anew.
+    """A structure of PyTorch's values as the engine's: strides and the memory around kept, leaves made anew.
 
     Errors: TypeError for what the engine does not have: another device, a sparse tensor, a dtype it lacks.
     """
@@ -74,10 +74,9 @@ def _tensor(t: Any) -> engine.Tensor:
     itemsize = source.element_size()
     strides = tuple(s * itemsize for s in source.stride())
     if source.numel() and 0 not in source.stride():
-        extent = sum((n - 1) * s for n, s in zip(source.shape, source.stride(), strict=True)) + 1
-        memory = np.empty(extent, DTYPES[name].numpy)
-        array = np.lib.stride_tricks.as_strided(memory, tuple(source.shape), strides)
-        array[...] = source.numpy()
+        numel = source.untyped_storage().nbytes() // itemsize
+        memory = np.array(source.as_strided((numel,), (1,), 0).numpy(), DTYPES[name].numpy)
+        array = np.lib.stride_tricks.as_strided(memory[source.storage_offset() :], tuple(source.shape), strides)
     else:
         array = np.array(source.numpy())
     made = engine.from_numpy(array)
