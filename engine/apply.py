@@ -38,6 +38,7 @@ __all__ = [
 
 new = object.__new__
 batch_hooks: list[tuple[Callable[[Op, list[Any]], Any], ...]] = []  # vmap puts here what takes calls on batched tensors
+EXPLAINED = (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, np.exceptions.DTypePromotionError)
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
 check_nan: list[bool] = [True]  # and says here whether the walk looks for NaNs
 
@@ -78,6 +79,16 @@ def signature(op: Op) -> str:
     return f"({', '.join(pieces)})"
 
 
+def _computed(op: Op, bound: list[Any]) -> Any:
+    """A composite's answer; what its parts did not foresee is explained as a kernel's errors are."""
+    try:
+        return op.kernel(*bound)
+    except EngineError:
+        raise
+    except EXPLAINED as error:
+        raise explain(op, bound, error) from error
+
+
 def dispatch(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The general door: bind and run."""
     op, bound = bind_overload(overloads, args, kwargs)
@@ -91,7 +102,7 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
         if taken is not NotImplemented:
             return taken
     if op.kind == "composite":
-        return _composed(op, op.kernel(*bound))
+        return _composed(op, _computed(op, bound))
     raws = bound[:]
     nodes: list[Any] = []
     mask = 0
@@ -117,15 +128,7 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
         out = op.kernel(*raws)
     except EngineError:
         raise
-    except (
-        ValueError,
-        TypeError,
-        IndexError,
-        ArithmeticError,
-        MemoryError,
-        OverflowError,
-        np.exceptions.DTypePromotionError,
-    ) as error:
+    except EXPLAINED as error:
         raise explain(op, bound, error) from error
     recording = mask and grad_enabled.get()
     plan = plan_of(op, mask) if recording else None
@@ -323,7 +326,7 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
         write(t, out)
     except EngineError:
         raise
-    except (ValueError, TypeError, IndexError, ArithmeticError, OverflowError, MemoryError) as error:
+    except EXPLAINED as error:
         raise explain(op, bound, error) from error
     if plan is not None:
         node = build_node(op, plan, own, raws, nodes, (t,))

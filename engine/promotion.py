@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import dtypes
-from engine.errors import ArgumentError, DtypeError, EngineError, TensorError
+from engine.errors import ArgumentError, DtypeError, EngineError, ShapeError, TensorError
 from engine.op import Estimate, Spec
 
 if TYPE_CHECKING:
@@ -120,7 +120,12 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
                 specs[i] = [_promoted_spec(v, d) for v in value] if type(value) is list else _promoted_spec(value, d)
     if op.meta is None:
         raise DtypeError(f"{op.id} has no estimate")
-    found = op.meta(*specs)
+    try:
+        found = op.meta(*specs)
+    except EngineError:
+        raise
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:  # a shape that the row did not think of
+        raise ShapeError(f"{op.name}(): {error}") from error
     if isinstance(found, Estimate):
         return found
     outputs = (found,) if isinstance(found, Spec) else tuple(found)

@@ -60,7 +60,10 @@ def pairs(low: float = -2.0, high: float = 2.0, **kwargs: Any) -> Samples:
             Sample(np.array(a[0, 0]), np.array(b[0, 1]), tags=("0-d",), **kwargs),
             Sample(array(0, 3), array(3, low=low, high=high), tags=("empty",), **kwargs),
             Sample(
-                strided(3, 2, low=low, high=high), array(3, 2, low=low, high=high), tags=("non-contiguous",), **kwargs
+                strided(3, 2, low=low, high=high),
+                array(3, 2, low=low, high=high, start=31),
+                tags=("non-contiguous",),
+                **kwargs,
             ),
         ]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ import pytest
 import engine
 from engine.apply import run_inplace
 from engine.autograd import grad, gradcheck, gradgradcheck
-from engine.errors import EngineError, NoDerivativeError
+from engine.errors import NoDerivativeError
 from engine.op import ROWS, Op, Sample, op
 from engine.promotion import estimate
 from engine.samples import over
@@ -34,37 +37,26 @@ from tests.engine.rows import (
 )
 
 DOUBLE = {engine.float64, engine.complex128}
-SMALL = 16  # elements of inputs and outputs together, up to which whole Jacobians are compared
+SMALL = 40  # elements of inputs and outputs together, up to which whole Jacobians are compared
 
 # Cases that apply by the rule, and are not asked for. row: {case: why}
 EXCUSED: dict[str, dict[str, str]] = {"tile": {"negative dim": "its dims are numbers of repeats"}}
 
-# Rows whose derivative has none of its own, in PyTorch neither.
-NO_SECOND: dict[str, str] = {
-    "_ctc_loss": "_ctc_loss_backward",
-    "ctc_loss.IntList": "_ctc_loss_backward",
-    "ctc_loss.Tensor": "_ctc_loss_backward",
-    "multi_margin_loss": "multi_margin_loss_backward",
-    "multilabel_margin_loss": "multilabel_margin_loss_backward",
-    "pdist": "_pdist_backward",
-}
-
-# Rows that PyTorch differentiates no more than we do, in all that their samples try: "derivative for aten::… is not implemented".
+# Rows that PyTorch differentiates no more than we do, in some or all that their samples try, and says so in backward.
 NO_FIRST = {
-    "_rfloordiv",
-    "_rmod",
-    "floor_divide",
-    "scatter.reduce",
-    "scatter.value_reduce",
-    "heaviside",
-    "igamma",
-    "igammac",
-    "special_zeta",
-    *NO_SECOND.values(),
-}
+    "_rfloordiv", "_rmod", "bincount", "floor_divide", "heaviside", "igamma", "igammac", "multilabel_margin_loss_backward",
+    "scatter.reduce", "scatter.value_reduce", "special_zeta", "unique", "unique_consecutive",
+}  # fmt: skip
+
+# Rows whose derivative has none of its own, in PyTorch neither.
+NO_SECOND = {
+    "_ctc_loss", "_ctc_loss_backward", "_pdist_backward", "ctc_loss.IntList", "ctc_loss.Tensor", "multi_margin_loss",
+    "multi_margin_loss_backward", "multilabel_margin_loss", "pdist",
+}  # fmt: skip
+NOT_IMPLEMENTED = r"derivative for '?[\w:]+( \w+)?'? is not implemented\.?$"
 
 # Rows with no slope in fewer than two elements: their deviation is 0, where a square root stands upright.
-UPRIGHT = {"std", "std.dim", "std.correction", "std_mean", "std_mean.dim", "std_mean.correction"}
+UPRIGHT = {"corrcoef", "std", "std.dim", "std.correction", "std_mean", "std_mean.dim", "std_mean.correction"}
 
 # Rows that read one triangle of a matrix, and whose derivative speaks of symmetric ones: they get (A + Aᴴ)/2 to read.
 HERMITIAN = {"cholesky", "linalg_cholesky", "linalg_cholesky_ex", "linalg_eigh", "linalg_eigvalsh"}
@@ -179,7 +171,7 @@ def test_the_estimate_is_what_comes(row: Op, single: bool) -> None:
 
 # -- derivatives ------------------------------------------------------------------------------------------------------
 
-DIFFERENTIABLE = [row for row in TRIED if row.differentiable and row.id not in NO_FIRST]
+DIFFERENTIABLE = [row for row in TRIED if row.differentiable]
 differentiable = pytest.mark.parametrize("row", DIFFERENTIABLE, ids=lambda row: row.id)
 
 
@@ -217,35 +209,51 @@ def differentiable_calls(
     return found
 
 
+@contextmanager
+def unless_unimplemented(row: Op, names: set[str]) -> Iterator[None]:
+    """Let a missing derivative pass where it is known, and said in PyTorch's words."""
+    try:
+        yield
+    except NoDerivativeError as error:
+        if row.id not in names or not re.search(NOT_IMPLEMENTED, str(error)):
+            raise
+
+
 @differentiable
 def test_first_derivatives(row: Op) -> None:
     for sample, function, wanted in differentiable_calls(row):
-        assert gradcheck(function, wanted), sample
-
-
-@pytest.mark.parametrize("name", sorted(NO_FIRST))
-def test_no_derivative_is_said_in_pytorchs_words(name: str) -> None:
-    row = next(row for row in ROWS if row.id == name)
-    for _, function, wanted in differentiable_calls(row, small=False):
-        (out,) = function()
-        with pytest.raises(NoDerivativeError, match=r"^(the )?derivative for .+ is not implemented\.?$"):
-            grad(out, wanted, upstream([out]))
+        with unless_unimplemented(row, NO_FIRST | NO_SECOND):
+            assert gradcheck(function, wanted), sample
 
 
 @differentiable
 def test_second_derivatives(row: Op) -> None:
-    if row.id in NO_SECOND:
-        for _, function, wanted in differentiable_calls(row):
-            with pytest.raises(EngineError):
-                gradgradcheck(function, wanted)
-        return
     for sample, function, wanted in differentiable_calls(row):
-        assert gradgradcheck(function, wanted, rtol=5e-3, atol=5e-5), sample
+        if all(t.numel() for t in wanted):  # with respect to nothing, PyTorch says 0 or NaN as it comes
+            with unless_unimplemented(row, NO_FIRST | NO_SECOND):
+                assert gradgradcheck(function, wanted, rtol=5e-3, atol=5e-5), sample
+
+
+@pytest.mark.parametrize("name", sorted(NO_FIRST | NO_SECOND))
+def test_no_derivative_is_said_to_be_there_where_there_is_one(name: str) -> None:
+    row = next(row for row in ROWS if row.id == name)
+    said = 0
+    for _, function, wanted in differentiable_calls(row, small=False):
+        got = [o for o in function() if o.requires_grad]
+        try:
+            found = grad(got, wanted, upstream(got), create_graph=name in NO_SECOND, allow_unused=True)
+            made = [g for g in found if g is not None and g.requires_grad]
+            if name in NO_SECOND and made:
+                grad(made, wanted, upstream(made), allow_unused=True)
+        except NoDerivativeError:
+            said += 1
+    assert said
 
 
 def test_most_rows_have_a_small_sample() -> None:
-    without = [row.id for row in DIFFERENTIABLE if row.forms and not differentiable_calls(row)]
-    assert len(without) <= len(DIFFERENTIABLE) // 20, without
+    public = [row for row in DIFFERENTIABLE if row.forms and differentiable_calls(row, small=False)]
+    without = [row.id for row in public if not differentiable_calls(row)]
+    assert len(without) <= len(public) // 20, without
 
 
 @differentiable
@@ -254,8 +262,13 @@ def test_rules_on_arrays_and_on_tensors_agree(row: Op, single: bool) -> None:
     for sample, function, wanted in differentiable_calls(row, small=False, single=single):
         got = [o for o in function() if o.requires_grad]
         ups = upstream(got)
-        plain = grad(got, wanted, ups, retain_graph=True, allow_unused=True)
-        recorded = grad(got, wanted, ups, create_graph=True, allow_unused=True)
+        plain: tuple[Any, ...] = ()
+        recorded: tuple[Any, ...] = ()
+        with unless_unimplemented(row, NO_FIRST | NO_SECOND):
+            plain = grad(got, wanted, ups, retain_graph=True, allow_unused=True)
+            recorded = grad(got, wanted, ups, create_graph=True, allow_unused=True)
+        if not recorded:
+            continue
         for leaf, a, b in zip(wanted, plain, recorded, strict=True):
             assert (a is None) == (b is None), sample
             if a is not None and b is not None:
@@ -274,7 +287,7 @@ def test_the_inplace_form_equals_the_other(row: Op) -> None:
     tried = 0
     for sample in samples(row):
         bound = arguments(row, sample)
-        wanted = leaves(row, bound) if row in DIFFERENTIABLE else []
+        wanted = leaves(row, bound) if row.differentiable and row.id not in NO_FIRST else []
         out = call(row, bound)
         target = bound[row.tensors[0]]
         if not isinstance(target, Tensor) or out.shape != target.shape:
