@@ -11,7 +11,7 @@ import numpy as np
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, EngineError, ShapeError, TensorError
-from engine.op import Spec
+from engine.op import Estimate, Spec
 
 __all__ = [
     "along",
@@ -26,6 +26,7 @@ __all__ = [
     "same_dtype",
     "spoken_of",
     "vector_places",
+    "working",
     "zeros",
 ]
 
@@ -196,3 +197,12 @@ def combined(reduce: str, flat: Any, places: Any, values: Any, *, include_self: 
 def first(n: int) -> Any:
     """The places 0 … n-1."""
     return np.arange(n)
+
+
+def working(out: Spec, places: int, *read: Spec) -> Estimate:
+    """The estimate of a call that finds so many places in memory on its way: two integers each.
+
+    >>> working(Spec((2, 3), dtypes.float32), 4).workspace
+    64
+    """
+    return Estimate((out,), 16 * places, 4 * places + out.numel + sum(s.numel for s in read))

@@ -9,7 +9,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.places import along, check_index, code, flat_places, inside, spoken_of, zeros
+from engine.places import along, check_index, code, flat_places, inside, spoken_of, working, zeros
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, wrap_dim
@@ -84,12 +84,12 @@ def _within(index: Any, dim: int, shape: tuple[int, ...]) -> None:
             )
 
 
-def _gather_meta(input: Spec, dim: int, index: Spec, sparse_grad: bool) -> Spec:
+def _gather_meta(input: Spec, dim: int, index: Spec, sparse_grad: bool) -> Estimate:
     d = wrap_dim(dim, input.ndim)
     if index.numel:
         check_index("gather", index)
         _within(index, d, input.shape)
-    return Spec(index.shape, input.dtype)
+    return working(Spec(index.shape, input.dtype), index.numel)
 
 
 @op(
@@ -140,9 +140,10 @@ def _long(indices: Any) -> None:
         raise DtypeError(f"torch.take_along_dim(): dtype of indices should be Long but got {spoken_of(indices)}")
 
 
-def _along_meta(input: Spec, indices: Spec, dim: Any) -> Spec:
+def _along_meta(input: Spec, indices: Spec, dim: Any) -> Estimate:
     _long(indices)
-    return Spec((indices.numel,) if dim is None else _along_shapes(input, indices, dim)[1], input.dtype)
+    out = Spec((indices.numel,) if dim is None else _along_shapes(input, indices, dim)[1], input.dtype)
+    return working(out, 2 * out.numel)
 
 
 @op(

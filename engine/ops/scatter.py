@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import NoDerivativeError, TensorError
-from engine.op import Sample, Spec, op
-from engine.places import along, check_index, combined, flat_places, no_larger, ones, same_dtype
+from engine.op import Estimate, Sample, Spec, op
+from engine.places import along, check_index, combined, flat_places, no_larger, ones, same_dtype, working
 from engine.rules import rules
 from engine.samples import array, strided
 from engine.shapes import wrap_dim
@@ -71,9 +71,9 @@ def _with(*more: Any, grid: Any = GRID, **kwargs: Any) -> Any:
     return make
 
 
-def _src_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Spec:
+def _src_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Estimate:
     _check(input, dim, index, src)
-    return input
+    return working(input, index.numel, input)
 
 
 @op(
@@ -105,9 +105,9 @@ def scatter(input: Any, dim: Any, index: Any, src: Any) -> Any:
     return out
 
 
-def _value_meta(input: Spec, dim: int, index: Spec, value: Any) -> Spec:
+def _value_meta(input: Spec, dim: int, index: Spec, value: Any) -> Estimate:
     _check(input, dim, index)
-    return input
+    return working(input, index.numel, input)
 
 
 @op(
@@ -144,10 +144,10 @@ def _reduction(reduce: str) -> str:
     return REDUCE[reduce]
 
 
-def _reduce_meta(input: Spec, dim: int, index: Spec, src: Any, reduce: str) -> Spec:
+def _reduce_meta(input: Spec, dim: int, index: Spec, src: Any, reduce: str) -> Estimate:
     _check(input, dim, index, src if isinstance(src, Spec) else None)
     _reduction(reduce)
-    return input
+    return working(input, index.numel, input)
 
 
 @op(
@@ -205,9 +205,9 @@ def _missing(name: str) -> Any:
     raise NoDerivativeError(f"derivative for aten::{name} is not implemented")
 
 
-def _add_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Spec:
+def _add_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Estimate:
     _check(input, dim, index, src)
-    return input
+    return working(input, index.numel, input)
 
 
 @op(
@@ -243,9 +243,9 @@ def _two(input: Any, dim: int, index: Any, src: Any, reduce: str) -> int:
     return _check(input, dim, index, src)
 
 
-def _two_meta(input: Spec, dim: int, index: Spec, src: Spec, reduce: str, include_self: bool) -> Spec:
+def _two_meta(input: Spec, dim: int, index: Spec, src: Spec, reduce: str, include_self: bool) -> Estimate:
     _two(input, dim, index, src, reduce)
-    return input
+    return working(input, index.numel, input)
 
 
 def _reduced(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
-from engine.op import Sample, Spec, op
-from engine.places import code, combined, first, inside, same_dtype, spoken_of, zeros
+from engine.op import Estimate, Sample, Spec, op
+from engine.places import code, combined, first, inside, same_dtype, spoken_of, working, zeros
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, wrap_dim
@@ -35,9 +35,9 @@ def _put(input: Any, index: Any, source: Any) -> None:
         raise DimensionError("put_(): Tried to put elements into an empty tensor")
 
 
-def _put_meta(input: Spec, index: Spec, source: Spec, accumulate: bool) -> Spec:
+def _put_meta(input: Spec, index: Spec, source: Spec, accumulate: bool) -> Estimate:
     _put(input, index, source)
-    return input
+    return working(input, index.numel, input, source)
 
 
 @op(
@@ -92,6 +92,11 @@ def _masked(input: Any, mask: Any, source: Any) -> tuple[int, ...]:
     return broadcast_shapes(input.shape, mask.shape)
 
 
+def _masked_meta(input: Spec, mask: Spec, source: Spec) -> Estimate:
+    whole = Spec(_masked(input, mask, source), input.dtype)
+    return working(whole, whole.numel, source)
+
+
 def _from_masked(g: Any, mask: Any, source_shape: tuple[int, ...]) -> Any:
     taken = rules.masked_select(g, mask)
     return rules.put(zeros(source_shape, g), first(taken.shape[0]), taken)
@@ -99,7 +104,7 @@ def _from_masked(g: Any, mask: Any, source_shape: tuple[int, ...]) -> Any:
 
 @op(
     "masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor",
-    meta=lambda input, mask, source: Spec(_masked(input, mask, source), input.dtype),
+    meta=_masked_meta,
     kind="opaque",
     forms=FORMS,
     samples=over(

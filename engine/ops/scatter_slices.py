@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from engine.errors import DimensionError, DtypeError, ShapeError, TensorError
-from engine.op import Sample, Spec, op
+from engine.op import Estimate, Sample, Spec, op
 from engine.places import (
     along,
     check_index,
@@ -18,6 +19,7 @@ from engine.places import (
     same_dtype,
     spoken_of,
     vector_places,
+    working,
     zeros,
 )
 from engine.rules import rules
@@ -107,10 +109,10 @@ def _rows_added(out: Any, index: Any, rows: Any) -> None:
         np.add.at(out.reshape(-1), places.reshape(-1), rows.reshape(-1))
 
 
-def _add_meta(input: Spec, dim: int, index: Spec, source: Spec, alpha: Any) -> Spec:
+def _add_meta(input: Spec, dim: int, index: Spec, source: Spec, alpha: Any) -> Estimate:
     _slices("index_add_", input, dim, index, source)
     _factor(input, alpha)
-    return input
+    return working(input, source.numel, input, source)
 
 
 @op(
@@ -186,9 +188,9 @@ def _listed(sizes: list[int]) -> str:
     return " ".join(map(str, sizes))
 
 
-def _copy_meta(input: Spec, dim: int, index: Spec, source: Spec) -> Spec:
+def _copy_meta(input: Spec, dim: int, index: Spec, source: Spec) -> Estimate:
     _copied(input, dim, index, source)
-    return input
+    return working(input, source.numel, input, source)
 
 
 @op(
@@ -245,10 +247,14 @@ def _real_into(input: Any, value: Any) -> None:
         raise TensorError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
 
 
-def _fill_meta(input: Spec, dim: int, index: Spec, value: Any) -> Spec:
+def _slice_numel(input: Spec, dim: int) -> int:
+    return math.prod(n for d, n in enumerate(input.shape) if d != wrap_dim(dim, input.ndim))
+
+
+def _fill_meta(input: Spec, dim: int, index: Spec, value: Any) -> Estimate:
     _filled(input, dim, index)
     _real_into(input, value)
-    return input
+    return working(input, _slice_numel(input, dim) * index.numel, input)
 
 
 @op(
@@ -279,10 +285,10 @@ def _zero_dim(value: Any) -> None:
         )
 
 
-def _fill_tensor_meta(input: Spec, dim: int, index: Spec, value: Spec) -> Spec:
+def _fill_tensor_meta(input: Spec, dim: int, index: Spec, value: Spec) -> Estimate:
     _zero_dim(value)
     _filled(input, dim, index)
-    return input
+    return working(input, _slice_numel(input, dim) * index.numel, input)
 
 
 def _to_fill(g: Any, dim: int, index: Any) -> Any:
@@ -321,9 +327,9 @@ def _reducing(input: Any, dim: int, index: Any, source: Any, reduce: str) -> int
     return _slices("index_reduce_", input, dim, index, source)
 
 
-def _reduce_meta(input: Spec, dim: int, index: Spec, source: Spec, reduce: str, include_self: bool) -> Spec:
+def _reduce_meta(input: Spec, dim: int, index: Spec, source: Spec, reduce: str, include_self: bool) -> Estimate:
     _reducing(input, dim, index, source, reduce)
-    return input
+    return working(input, source.numel, input, source)
 
 
 def _reduced(

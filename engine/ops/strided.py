@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError, TensorError
-from engine.op import Sample, Spec, op
+from engine.op import Estimate, Sample, Spec, op
 from engine.places import zeros
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -216,9 +216,9 @@ def _scattered(src: Any, size: Any, stride: Any) -> None:
         )
 
 
-def _scatter_meta(input: Spec, src: Spec, size: Any, stride: Any, storage_offset: Any) -> Spec:
+def _scatter_meta(input: Spec, src: Spec, size: Any, stride: Any, storage_offset: Any) -> Estimate:
     _scattered(src, size, stride)
-    return input
+    return Estimate((input,), input.nbytes + 16 * src.numel, 3 * input.numel + 4 * src.numel)
 
 
 def _region(g: Any, size: Any, stride: Any, storage_offset: Any) -> tuple[Any, Any]:
