@@ -73,9 +73,7 @@ def _to_factors(g: Any, input: Any, dim: int) -> Any:
     return rules.movedim(rules.sum(rules.unsqueeze(g, -1) * pairs.conj(), -2), -1, dim)
 
 
-def _to_product(g: Any, input: Any, result: Any) -> Any:
-    if _raw(g) and np.logical_and.reduce(input, axis=None):
-        return g * (result / input).conj()
+def _to_product(g: Any, input: Any) -> Any:
     flat = rules.reshape(input, (-1,))
     return rules.reshape(g * rules._others_product(flat, 0).conj(), tuple(input.shape))
 
@@ -177,16 +175,58 @@ def cumsum(input: Any, dim: Any, dtype: Any) -> Any:
     return _accumulated(np.add, input, dim, dtype)
 
 
-def _to_running_product(g: Any, input: Any, result: Any, dim: int) -> Any:
+def _slopes(x: Any) -> tuple[Any, Any, Any]:
+    """Of running products along the last dim: which factors each has, these as rows of a matrix, and the products of the others."""
+    lower = np.tri(x.shape[-1], dtype=bool)
+    rows = _without(x, lower)
+    return lower, rows, rules.where(lower, rules._others_product(rows, -1), 0)
+
+
+def _twice_to_running(g: Any, upstream: Any, input: Any, dim: int) -> tuple[Any, Any]:
     if not input.ndim:
-        return g
-    if _raw(g) and np.logical_and.reduce(input, axis=None):
-        return _from_end(g * result.conj(), dim) / input.conj()
-    x, g = rules.movedim(input, dim, -1), rules.movedim(g, dim, -1)
-    n = x.shape[-1]
-    lower = np.tri(n, dtype=bool)
-    slopes = rules.where(lower, rules._others_product(_without(x, lower), -1), 0)
-    return rules.movedim(rules.sum(rules.unsqueeze(g, -1) * slopes.conj(), -2), -1, dim)
+        return g, rules.zeros_like(g)
+    x, up, g = (rules.movedim(v, dim, -1) for v in (input, upstream, g))
+    lower, rows, slopes = _slopes(x)
+    to_upstream = rules.sum(rules.unsqueeze(g, -2) * slopes, -1)
+    to_slopes = rules.where(lower, rules.unsqueeze(g, -2).conj() * rules.unsqueeze(up, -1), 0)
+    to_input = rules.sum(rules.where(lower, _to_factors(to_slopes, rows, -1), 0), -2)
+    return rules.movedim(to_upstream, -1, dim), rules.movedim(to_input, -1, dim)
+
+
+@op(
+    "_cumprod_backward(Tensor upstream, Tensor input, int dim) -> Tensor",
+    meta=lambda upstream, input, dim: Estimate((upstream,), 6 * input.nbytes, 12 * max(input.numel, 1)),
+    kind="opaque",
+    forms="",
+    samples=over(
+        Sample(array(2, 3, start=30), array(2, 3), 1),
+        Sample(array(2, 3, start=30), np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 1.5]]), -1, tags=("negative dim",)),
+        Sample(np.array(2.5), np.array(1.5), 0, tags=("0-d",)),
+        Sample(np.zeros((0, 3)), np.zeros((0, 3)), 0, tags=("empty",)),
+        Sample(strided(3, 2), strided(3, 2, start=30), 0, tags=("non-contiguous",)),
+    ),
+    vjp={"upstream, input": lambda g, upstream, input, dim: _twice_to_running(g, upstream, input, dim)},
+)
+def _cumprod_backward(upstream: Any, input: Any, dim: Any) -> Any:
+    """What reaches the factors of running products: sums from the end, up to the first zero; that one's from the products without it.
+
+    Gradient: from the products of all but two factors. Source: torch.cumprod.
+
+    >>> torch.cumprod(torch.tensor([2.0, 3.0]), 0)
+    tensor([2., 6.])
+    """
+    if not input.ndim:
+        return upstream
+    running = np.multiply.accumulate(input, axis=dim)
+    zero = input == 0
+    if not np.logical_or.reduce(zero, axis=None):
+        return _from_end(upstream * running.conj(), dim) / input.conj()
+    seen = np.logical_or.accumulate(zero, axis=dim)
+    first = zero & (np.add.accumulate(zero, axis=dim, dtype=np.int64) == 1)
+    before = _from_end(upstream * running.conj(), dim) / np.where(seen, 1, input).conj()
+    without = np.where(seen, np.multiply.accumulate(np.where(first, 1, input), axis=dim), 0)
+    at = np.add.reduce(upstream * without.conj(), axis=dim, keepdims=True)
+    return np.where(first, at, np.where(seen, 0, before)).astype(upstream.dtype, copy=False)
 
 
 @op(
@@ -195,7 +235,7 @@ def _to_running_product(g: Any, input: Any, result: Any, dim: int) -> Any:
     kind="opaque",
     forms="function method inplace",
     samples=_along,
-    vjp={"input": _to_running_product},
+    vjp={"input": lambda g, input, dim: rules._cumprod_backward(g, input, dim)},
 )
 def cumprod(input: Any, dim: Any, dtype: Any) -> Any:
     """Running products along a dim.

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import common
-from engine.errors import ArgumentError, DtypeError, ShapeError, TensorError
+from engine.errors import ArgumentError, DimensionError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -19,6 +19,8 @@ def _dims(input: Any, spacing: Any, dim: Any, edge_order: int) -> tuple[int, ...
     """The dims to differentiate along. Errors: RuntimeError in PyTorch's words."""
     if str(input.dtype).endswith("uint8") or getattr(input.dtype, "name", "") == "uint8":
         raise DtypeError("torch.gradient does not support uint8 input.")
+    if dim and not input.ndim:
+        raise DimensionError(f"Dimension specified as {dim[0]} but tensor has no dimensions")
     dims = tuple(range(input.ndim)) if dim is None else tuple(wrap_dim(d, input.ndim) for d in dim)
     if dims:
         wrap_dims(dims, input.ndim)
@@ -32,9 +34,9 @@ def _dims(input: Any, spacing: Any, dim: Any, edge_order: int) -> tuple[int, ...
         )
     if edge_order not in (1, 2):
         raise TensorError("torch.gradient only supports edge_order=1 and edge_order=2.")
-    if any(n < edge_order + 1 for n in (input.shape[d] for d in dims if input.shape)):
+    if any(n < edge_order + 1 for n in (input.shape[d] for d in dims)):
         raise ShapeError("torch.gradient expected each dimension size to be at least edge_order+1")
-    return dims if input.ndim else ()
+    return dims
 
 
 def _meta(input: Spec, spacing: Any, dim: Any, edge_order: int) -> Estimate:

@@ -129,7 +129,7 @@ def argsort_stable(input: Any, stable: Any, dim: Any, descending: Any) -> Any:
     "msort(Tensor input) -> Tensor",
     meta=lambda input: Estimate(_sorted_meta(input, 0).outputs[:1], *_sorted_meta(input, 0)[1:3]),
     kind="composite",
-    samples=lambda: [Sample(s.args[0], tags=s.tags) for s in _samples()],
+    samples=lambda: [Sample(s.args[0], tags=tuple(t for t in s.tags if t != "negative dim")) for s in _samples()],
 )
 def msort(input: Any) -> Any:
     """The elements in order along the first dim: ``sort(0)`` without the indices. Source: torch.msort.

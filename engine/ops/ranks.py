@@ -62,7 +62,7 @@ def _at(input: Any, places: Any, d: int, keepdim: bool) -> Any:
 
 def _evenly(g: Any, input: Any, result: Any) -> Any:
     same = (input == result) | ((input != input) & (result != result))  # noqa: PLR0124 - NaN
-    return g / counted(same, None, g) * same
+    return g * same / counted(same, None, g)
 
 
 def _middle(input: Any, skip: bool) -> Any:

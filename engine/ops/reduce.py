@@ -112,7 +112,7 @@ def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     meta=lambda input, dtype: Spec((), _mean_dtype(input.dtype, dtype)),
     kind="reduce",
     samples=unary(),
-    vjp={"input": lambda g, input_shape: _everywhere(g / math.prod(input_shape), input_shape)},
+    vjp={"input": lambda g, input_shape: _everywhere(g / (math.prod(input_shape) or 1), input_shape)},
 )
 def mean_all(input: Any, dtype: Any) -> Any:
     """The mean of all elements; NaN of none.

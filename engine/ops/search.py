@@ -203,6 +203,7 @@ def _bins_meta(input: Spec, weights: Spec | None, minlength: int) -> Estimate:
 def bincount(input: Any, weights: Any, minlength: Any) -> Any:
     """How often each whole number occurs, or the sum of its weights.
 
+    Gradient: not implemented, in PyTorch neither: backward is an error.
     Errors: RuntimeError for negative numbers and for such as are beyond 2^20 (PyTorch takes those). Source: torch.bincount.
 
     >>> torch.bincount(torch.tensor([1, 1, 3]))
@@ -323,6 +324,7 @@ def _picked(input: Any, dim: int | None, chosen: Any) -> Any:
     samples=over(
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]])),
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]]), True, True, True, 0),
+        Sample(np.array([[3.0, 3.0, 1.0]]), dim=-1, tags=("negative dim",)),
         Sample(np.array(1.5), True, True, True, tags=("0-d",)),
         Sample(np.zeros((0, 3)), True, True, tags=("empty",)),
         Sample(strided(3, 2), tags=("non-contiguous",)),
@@ -355,6 +357,7 @@ def unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, dim
     samples=over(
         Sample(np.array([1.0, 1.0, 2.0, 1.0])),
         Sample(np.array([[3.0, 1.0], [3.0, 1.0], [2.0, 2.0]]), True, True, 0),
+        Sample(np.array([[3.0, 3.0, 1.0]]), dim=-1, tags=("negative dim",)),
         Sample(np.array(1.5), True, True, tags=("0-d",)),
         Sample(np.zeros((0, 3)), True, tags=("empty",)),
         Sample(strided(3, 2), tags=("non-contiguous",)),
