@@ -11,7 +11,7 @@ from scipy import special
 from engine.domain import Domain, floating, in_single
 from engine.errors import TensorError
 from engine.op import Sample, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, unary
 from engine.shapes import same
 
@@ -40,7 +40,7 @@ def _elu(input: Any, pos: float, neg: float, rate: float) -> Any:
     kind="pointwise",
     forms="",
     samples=over(Sample(array(2, 3), 1.2, 0.7, 0.5)),
-    vjp={"input": lambda g, input, neg, rate: g * rules._elu_slope(input, 0.0, neg * rate, rate)},
+    vjp={"input": lambda g, input, neg, rate: g * lean(_elu_slope, input, 0.0, neg * rate, rate)},
 )
 def _elu_slope(input: Any, pos: Any, neg: Any, rate: Any) -> Any:
     """The derivative of an exponential unit: ``pos`` above zero, ``neg·exp(rate·input)`` at and below.
@@ -64,7 +64,7 @@ def _slope(input: Any, pos: float, neg: float, rate: float) -> Any:
     samples=lambda: [*unary()(), Sample(array(2, 3), 0.7, 1.3, 0.6)],
     vjp={
         "input": lambda g, input, alpha, scale, input_scale: (
-            g * rules._elu_slope(input, scale, alpha * scale * input_scale, input_scale)
+            g * lean(_elu_slope, input, scale, alpha * scale * input_scale, input_scale)
         )
     },
 )
@@ -113,7 +113,7 @@ def _celu_meta(input: Any, alpha: Any) -> Any:
     names=("nn.functional.celu", "celu"),
     forms="function",
     samples=lambda: [*unary()(), Sample(array(2, 3), 0.7)],
-    vjp={"input": lambda g, input, alpha: g * rules._elu_slope(input, 1.0, 1.0, 1.0 / alpha)},
+    vjp={"input": lambda g, input, alpha: g * lean(_elu_slope, input, 1.0, 1.0, 1.0 / alpha)},
 )
 def celu(input: Any, alpha: Any) -> Any:
     """The exponential unit with a continuous derivative: ``alpha·(exp(input/alpha) - 1)`` below zero.
@@ -207,7 +207,7 @@ def _gelu_slope(input: Any, approximate: Any) -> Any:
     names=("nn.functional.gelu",),
     forms="function",
     samples=lambda: [*unary()(), Sample(array(2, 3), approximate="tanh")],
-    vjp={"input": lambda g, input, approximate: g * rules._gelu_slope(input, approximate=approximate)},
+    vjp={"input": lambda g, input, approximate: g * lean(_gelu_slope, input, approximate)},
 )
 def gelu(input: Any, approximate: Any) -> Any:
     """The Gaussian error linear unit: ``input·Φ(input)``; with ``approximate="tanh"`` its well-known approximation.
@@ -258,6 +258,11 @@ def silu(input: Any) -> Any:
     return _silu(input)
 
 
+def _log_one_plus(x: Any) -> Any:
+    """``log(1 + exp(x))`` without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
 def _mish_rule(g: Any, input: Any) -> Any:
     t = rules.tanh(rules.softplus(input))
     return g * (t + input * rules.sigmoid(input) * (1 - t * t))
@@ -265,7 +270,7 @@ def _mish_rule(g: Any, input: Any) -> Any:
 
 @in_single
 def _mish(input: Any) -> Any:
-    return input * np.tanh(np.logaddexp(input, 0))
+    return input * np.tanh(_log_one_plus(input))
 
 
 @op(
@@ -293,7 +298,7 @@ def mish(input: Any) -> Any:
 @in_single
 def _softplus(input: Any, beta: Any, threshold: Any) -> Any:
     scaled = input * beta
-    return np.where(scaled > threshold, input, np.logaddexp(scaled, 0) / beta)
+    return np.where(scaled > threshold, input, _log_one_plus(scaled) / beta)
 
 
 @op(

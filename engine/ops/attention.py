@@ -10,7 +10,7 @@ import numpy as np
 from engine.domain import Domain, in_single
 from engine.errors import DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, wrap_dim
 
@@ -46,13 +46,21 @@ def _safe_softmax(input: Any, dim: Any) -> Any:
 # -- the fused row -----------------------------------------------------------------------------------------------------
 
 
+def _product(a: Any, b: Any) -> Any:
+    return np.matmul(a, b) if type(a) is np.ndarray and type(b) is np.ndarray else rules.matmul(a, b)
+
+
+def _turned(a: Any) -> Any:
+    return a.swapaxes(-2, -1) if type(a) is np.ndarray else rules.transpose(a, -2, -1)
+
+
 def _causal(length: int, source: int) -> Any:
     return np.tri(length, source, dtype=np.bool_)
 
 
 def _scores(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float) -> Any:
     """What the softmax is taken of."""
-    scores = rules.matmul(query * math.sqrt(scale), rules.transpose(key, -2, -1) * math.sqrt(scale))
+    scores = _product(query * math.sqrt(scale), _turned(key) * math.sqrt(scale))
     if is_causal:
         hidden = ~_causal(query.shape[-2], key.shape[-2])
         scores = rules.where(hidden, -math.inf, scores)
@@ -73,13 +81,13 @@ def _fused_rule(
     g: Any, query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, scale: float | None
 ) -> tuple[Any, Any, Any]:
     factor = _scale(query, scale)
-    shares = rules._safe_softmax(_scores(query, key, attn_mask, is_causal, factor), -1)
-    to_shares = rules.matmul(g, rules.transpose(value, -2, -1))
+    shares = lean(_safe_softmax, _scores(query, key, attn_mask, is_causal, factor), -1)
+    to_shares = _product(g, _turned(value))
     to_scores = shares * (to_shares - rules.sum(to_shares * shares, -1, True)) * factor
     return (
-        rules.matmul(to_scores, key),
-        rules.matmul(rules.transpose(to_scores, -2, -1), query),
-        rules.matmul(rules.transpose(shares, -2, -1), g),
+        _product(to_scores, key),
+        _product(_turned(to_scores), query),
+        _product(_turned(shares), g),
     )
 
 
@@ -239,10 +247,10 @@ def scaled_dot_product_attention(
             v if n == 1 else rules.repeat_interleave(v, n, -3) for v, n in zip((key, value), times, strict=True)
         )
     if _fuses(query, key, value, attn_mask, dropout_p):
-        return rules._scaled_dot_product_flash_attention_for_cpu(query, key, value, attn_mask, is_causal, scale)
+        return lean(_scaled_dot_product_flash_attention_for_cpu, query, key, value, attn_mask, is_causal, scale)
     if is_causal and attn_mask is not None:
         raise TensorError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
-    shares = rules._safe_softmax(_scores(query, key, attn_mask, is_causal, _scale(query, scale)), -1)
+    shares = lean(_safe_softmax, _scores(query, key, attn_mask, is_causal, _scale(query, scale)), -1)
     if dropout_p > 0:
         shares = rules.dropout(shares, dropout_p, True)
-    return rules.matmul(shares, value)
+    return _product(shares, value)

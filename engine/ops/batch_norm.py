@@ -10,7 +10,7 @@ import numpy as np
 from engine.domain import floating, in_single
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, strided
 
 BATCH = floating("batch_norm")
@@ -162,13 +162,28 @@ def _evaluated(input: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: flo
 # -- the functions -----------------------------------------------------------------------------------------------------
 
 
+@op(
+    "_batch_moments(Tensor input) -> (Tensor mean, Tensor var)",
+    meta=lambda input: (Spec(input.shape[1:2], input.dtype),) * 2,
+    kind="opaque",
+    forms="",
+    samples=over(Sample(array(4, 2))),
+)
+def _batch_moments(input: Any) -> Any:
+    """The mean and the variance (of n - 1) of each channel. Source: aten::batch_norm_update_stats."""
+    others = _others(input.ndim)
+    n = math.prod(input.shape[d] for d in others)
+    mean = np.add.reduce(input, axis=others, keepdims=True) / n
+    centred = input - mean
+    return mean.reshape(-1), np.add.reduce(centred * centred, axis=others) / max(n - 1, 0)
+
+
 def _learn(running: Any, found: Any, momentum: float) -> None:
     """Move a running value toward what a batch shows, in place."""
-    if hasattr(running, "mul_"):
-        running.mul_(1 - momentum).add_(found, alpha=momentum)
+    if hasattr(running, "lerp_"):
+        running.lerp_(found if found.dtype == running.dtype else rules.to(found, running.dtype), momentum)
     else:
-        running *= 1 - momentum
-        running += found * momentum
+        running += (found - running) * momentum
 
 
 def _values(input: Any) -> Any:
@@ -227,12 +242,12 @@ def batch_norm(
     _enough(tuple(input.shape), eps, training)
     _check(input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var, training=training)
     if not training:
-        return rules._batch_norm_evaluation(input, weight, bias, running_mean, running_var, eps)
-    out = rules._batch_norm_training(input, weight, bias, eps)
+        return lean(_batch_norm_evaluation, input, weight, bias, running_mean, running_var, eps)
+    out = lean(_batch_norm_training, input, weight, bias, eps)
     if running_mean is not None and math.prod(input.shape):
-        values, others = _values(input), _others(input.ndim)
-        _learn(running_mean, rules.mean(values, others), momentum)
-        _learn(running_var, rules.var(values, others), momentum)
+        mean, var = lean(_batch_moments, _values(input))
+        _learn(running_mean, mean, momentum)
+        _learn(running_var, var, momentum)
     return out
 
 

@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import common, floating, in_single, spoken
 from engine.errors import DimensionError, DtypeError, InvalidValueError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over
 from engine.shapes import loss_shape
 
@@ -138,8 +138,8 @@ def _areas() -> list[Sample]:
         Sample(np.array(0.7), array(3, 4), np.array([1, 0, 3]), array(4, low=0.2), "mean", 0),
     ),
     vjp={
-        "grad_output": lambda g, target, weight, reduction, ignore_index: rules.nll_loss_forward(
-            g, target, weight, reduction, ignore_index
+        "grad_output": lambda g, target, weight, reduction, ignore_index: lean(
+            nll_loss_forward, g, target, weight, reduction, ignore_index
         ),
         "input": lambda g: g * 0,
     },
@@ -166,7 +166,7 @@ def nll_loss_backward(grad_output: Any, input: Any, target: Any, weight: Any, re
 
 
 def _likelihood_rule(g: Any, input: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
-    return rules.nll_loss_backward(g, input, target, weight, reduction, ignore_index)
+    return lean(nll_loss_backward, g, input, target, weight, reduction, ignore_index)
 
 
 @op(
@@ -225,13 +225,13 @@ def nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction:
     NLL.check(input)
     n = input.ndim
     if n <= 2:
-        return rules.nll_loss_forward(input, target, weight, reduction, ignore_index)
+        return lean(nll_loss_forward, input, target, weight, reduction, ignore_index)
     if n == 4:
-        return rules.nll_loss2d_forward(input, target, weight, reduction, ignore_index)
+        return lean(nll_loss2d_forward, input, target, weight, reduction, ignore_index)
     rest = math.prod(input.shape[2:])
     flat = rules.reshape(input, (*input.shape[:2], 1, rest))
     spots = rules.reshape(target, (target.shape[0], 1, rest))
-    out = rules.nll_loss2d_forward(flat, spots, weight, reduction, ignore_index)
+    out = lean(nll_loss2d_forward, flat, spots, weight, reduction, ignore_index)
     return rules.reshape(out, target.shape) if reduction == "none" else out
 
 
@@ -343,7 +343,10 @@ def cross_entropy(input: Any, target: Any, weight: Any, ignore_index: Any, reduc
     classes = input.shape[dim]
     if _is_probabilities(input, target):
         return _with_probabilities(logs, target, weight, reduction, label_smoothing, classes, dim)
-    likelihood = rules.nll_loss_nd(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if input.ndim <= 2:
+        likelihood = lean(nll_loss_forward, logs, target, weight, reduction, ignore_index)
+    else:
+        likelihood = rules.nll_loss_nd(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0:
         return likelihood
     smooth = _smooth(logs, target, weight, ignore_index, reduction, dim)

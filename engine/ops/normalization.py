@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import common, floating, in_single
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, strided
 
 LAYER = floating("LayerNormKernelImpl")
@@ -130,7 +130,7 @@ def _last(ndim: int, normalized_shape: Any) -> tuple[int, ...]:
 
 def _layer_rule(g: Any, input: Any, normalized_shape: Any, weight: Any, eps: float) -> Any:
     dims = _last(input.ndim, normalized_shape)
-    to_input, x, to_bias = rules._standardize_backward(g, input, weight, dims, eps)
+    to_input, x, to_bias = lean(_standardize_backward, g, input, weight, dims, eps)
     return to_input, None if weight is None else g * x, to_bias
 
 
@@ -294,7 +294,7 @@ def _group_rule(g: Any, input: Any, num_groups: int, weight: Any, eps: float) ->
     shape, ndim = input.shape, input.ndim
     split = _grouped(shape, num_groups)
     h = g if weight is None else g * _channels(weight, ndim)
-    to_input, x, _ = rules._standardize_backward(rules.reshape(h, split), rules.reshape(input, split), None, (2,), eps)
+    to_input, x, _ = lean(_standardize_backward, rules.reshape(h, split), rules.reshape(input, split), None, (2,), eps)
     others = tuple(d for d in range(ndim) if d != 1)
     to_weight = None if weight is None else rules.sum(g * rules.reshape(x, shape), others)
     return rules.reshape(to_input, shape), to_weight, rules.sum(g, others)

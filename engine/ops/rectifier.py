@@ -10,7 +10,7 @@ from engine.domain import Domain, floating, in_single
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError, UnsupportedDtypeError
 from engine.generator import default_generator
 from engine.op import Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, strided, unary
 from engine.shapes import same
 
@@ -36,8 +36,8 @@ def _within(input: Any, low: float, high: float, closed: bool) -> Any:
     forms="",
     samples=over(Sample(array(2, 3), array(2, 3, start=9), -1.0, 1.0, True, 0.0, 1.0)),
     vjp={
-        "grad_output": lambda g, input, low, high, closed, within, beyond: rules._piecewise_backward(
-            g, input, low, high, closed, within, beyond
+        "grad_output": lambda g, input, low, high, closed, within, beyond: lean(
+            _piecewise_backward, g, input, low, high, closed, within, beyond
         ),
         "input": lambda g: g * 0,
     },
@@ -76,8 +76,8 @@ def _leaky(input: Any, slope: Any) -> Any:
     forms="function",
     samples=lambda: [*unary()(), Sample(array(2, 3), 1.5)],
     vjp={
-        "input": lambda g, input, negative_slope: rules._piecewise_backward(
-            g, input, 0.0, INF, False, 1.0, negative_slope
+        "input": lambda g, input, negative_slope: lean(
+            _piecewise_backward, g, input, 0.0, INF, False, 1.0, negative_slope
         )
     },
 )
@@ -116,7 +116,7 @@ def _slopes(input: Any, weight: Any) -> tuple[int, ...]:
 
 
 def _prelu_rule(g: Any, input: Any, weight: Any) -> Any:
-    kept = rules._piecewise_backward(g, input, 0.0, INF, False, 1.0, 0.0)
+    kept = lean(_piecewise_backward, g, input, 0.0, INF, False, 1.0, 0.0)
     return kept + (g - kept) * weight
 
 
@@ -247,8 +247,8 @@ def _hardtanh_meta(input: Spec, min_val: Any, max_val: Any) -> Spec:
     forms="function",
     samples=lambda: [*unary()(), Sample(array(2, 3), -0.3, 0.7)],
     vjp={
-        "input": lambda g, input, min_val, max_val: rules._piecewise_backward(
-            g, input, min_val, max_val, False, 1.0, 0.0
+        "input": lambda g, input, min_val, max_val: lean(
+            _piecewise_backward, g, input, min_val, max_val, False, 1.0, 0.0
         )
     },
 )
@@ -350,7 +350,7 @@ def _hardswish(input: Any) -> Any:
     kind="pointwise",
     names=("nn.functional.hardshrink", "hardshrink"),
     samples=lambda: [*unary()(), Sample(array(2, 3), 1.2)],
-    vjp={"input": lambda g, input, lambd: rules._piecewise_backward(g, input, -lambd, lambd, True, 0.0, 1.0)},
+    vjp={"input": lambda g, input, lambd: lean(_piecewise_backward, g, input, -lambd, lambd, True, 0.0, 1.0)},
 )
 def hardshrink(input: Any, lambd: Any) -> Any:
     """Zero where ``input`` is no farther from zero than ``lambd``, itself elsewhere.
@@ -378,7 +378,7 @@ def _softshrink_meta(input: Spec, lambd: Any) -> Spec:
     names=("nn.functional.softshrink",),
     forms="function",
     samples=lambda: [*unary()(), Sample(array(2, 3), 1.2)],
-    vjp={"input": lambda g, input, lambd: rules._piecewise_backward(g, input, -lambd, lambd, True, 0.0, 1.0)},
+    vjp={"input": lambda g, input, lambd: lean(_piecewise_backward, g, input, -lambd, lambd, True, 0.0, 1.0)},
 )
 def softshrink(input: Any, lambd: Any) -> Any:
     """``input`` moved toward zero by ``lambd``, and no farther than zero.
@@ -407,7 +407,7 @@ def _softshrink(input: Any, lambd: Any) -> Any:
     names=("nn.functional.threshold", "threshold"),
     forms="function",
     samples=lambda: [Sample(*s.args, 0.2, -1.5, tags=s.tags) for s in unary()()],
-    vjp={"input": lambda g, input, threshold: rules._piecewise_backward(g, input, threshold, INF, False, 1.0, 0.0)},
+    vjp={"input": lambda g, input, threshold: lean(_piecewise_backward, g, input, threshold, INF, False, 1.0, 0.0)},
 )
 def threshold(input: Any, threshold: Any, value: Any) -> Any:
     """``input`` where it exceeds ``threshold``, ``value`` elsewhere.
