@@ -82,4 +82,5 @@ from engine.functions import *  # noqa: E402, F403 - typed by functions.pyi; fil
 install(sys.modules[__name__])
 
 from engine import func as func  # noqa: E402 - it calls what the line above installs
+from engine import optim as optim  # noqa: E402
 from engine.func import vmap as vmap  # noqa: E402

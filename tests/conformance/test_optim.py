@@ -1,0 +1,118 @@
+"""Optimizers beside PyTorch's: the same values after twenty steps, the same state, printed form and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+
+torch = pytest.importorskip("torch", reason="needs torch: make conformance")
+
+SHAPES: tuple[tuple[int, ...], ...] = ((3, 4), (4,), (), (2, 1, 3))
+RULES: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.01, "maximize": True, "momentum": 0.5}),
+]
+
+
+def starts(dtype: str) -> list[np.ndarray[Any, Any]]:
+    rng = np.random.default_rng(7)
+    out = []
+    for shape in SHAPES:
+        values = rng.normal(size=shape) + (1j * rng.normal(size=shape) if "complex" in dtype else 0)
+        out.append(np.asarray(values).astype(dtype))
+    return out
+
+
+def objective(params: list[Any]) -> Any:
+    """Curved differently along each parameter, real for complex ones, without a minimum at zero."""
+    total = 0.0
+    for k, p in enumerate(params):
+        away = p - 0.3 * (k + 1)
+        total = total + ((away * away.conj()).real if p.is_complex() else away * away).sum() * (k + 1) / 2
+    return total
+
+
+def trained(lib: Any, rule: str, options: dict[str, Any], dtype: str, steps: int = 20) -> tuple[list[Any], Any]:
+    params = [lib.tensor(a, requires_grad=True) for a in starts(dtype)]
+    optimizer = getattr(lib.optim, rule)(params, **options)
+    for step in range(steps):
+        optimizer.zero_grad()
+        objective(params[: len(params) - (step % 5 == 4)]).backward()  # now and then one is without a gradient
+        optimizer.step()
+    return params, optimizer
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(("rule", "options"), RULES, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
+def test_twenty_steps(rule: str, options: dict[str, Any], dtype: str) -> None:
+    ours, optimizer = trained(engine, rule, options, dtype)
+    theirs, expected = trained(torch, rule, options, dtype)
+    tolerance = 1e-10 if dtype == "float64" else 2e-5
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=tolerance, atol=tolerance)
+        assert a._version == b._version
+    assert repr(optimizer) == repr(expected)
+    found, wanted = optimizer.state_dict(), expected.state_dict()
+    assert found["param_groups"] == wanted["param_groups"]
+    assert set(found["state"]) == set(wanted["state"])
+    for key, entries in wanted["state"].items():
+        assert set(found["state"][key]) == set(entries)
+        for name, value in entries.items():
+            if value is not None:
+                got = found["state"][key][name]
+                assert str(got.dtype) == str(value.dtype), name
+                np.testing.assert_allclose(got.numpy(), value.numpy(), rtol=tolerance, atol=tolerance)
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": -1}),
+    ("SGD", {"momentum": -0.5}),
+    ("SGD", {"weight_decay": -1.0}),
+    ("SGD", {"nesterov": True}),
+    ("SGD", {"fused": True, "foreach": True}),
+]
+
+
+@pytest.mark.parametrize(("rule", "options"), REFUSED, ids=lambda v: v if isinstance(v, str) else str(v))
+def test_what_is_refused(rule: str, options: dict[str, Any]) -> None:
+    sentences = []
+    for lib in (torch, engine):
+        with pytest.raises((ValueError, RuntimeError, TypeError)) as refused:
+            getattr(lib.optim, rule)([lib.ones(2, requires_grad=True)], **options)
+        sentences.append((str(refused.value), refused.type.__mro__[-3:]))
+    assert sentences[0][0] == sentences[1][0]
+
+
+def bad_parameters(lib: Any) -> list[Any]:
+    x = lib.ones(2, requires_grad=True)
+    return [
+        x,
+        [],
+        [1],
+        ["a"],
+        [x * 2],
+        [{"params": {x}}],
+        [{"params": [x]}, {"params": [x]}],
+        [("a", x), lib.ones(1)],
+        [{"params": [("a", x)]}, {"params": [lib.ones(1)]}],
+        [x, {"params": [x]}],
+    ]
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_parameters_that_are_refused(number: int) -> None:
+    kinds, sentences = [], []
+    for lib in (torch, engine):
+        with pytest.raises((ValueError, TypeError)) as refused:
+            lib.optim.SGD(bad_parameters(lib)[number])
+        kinds.append(ValueError if isinstance(refused.value, ValueError) else TypeError)
+        sentences.append(str(refused.value))
+    assert kinds[0] is kinds[1]
+    assert sentences[0] == sentences[1]
