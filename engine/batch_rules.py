@@ -34,6 +34,7 @@ LOOPED: Final = frozenset(
         "_bag_places",
         "_bag_sizes",
         "_bags",
+        "_batch_moments",
         "_batch_norm_evaluation",
         "_convolution_bias",
         "_convolution_weight",
