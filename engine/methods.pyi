@@ -29,6 +29,10 @@ class _MantissaExponent(_NamedTuple):
     mantissa: _Tensor
     exponent: _Tensor
 
+class _MeanVar(_NamedTuple):
+    mean: _Tensor
+    var: _Tensor
+
 class _MinMax(_NamedTuple):
     min: _Tensor
     max: _Tensor
@@ -844,6 +848,19 @@ class TensorMethods:
     def std(self, unbiased: _bool) -> _Tensor: ...
     @_overload
     def std(self, dim: _int | _Sequence[_int] | None, unbiased: _bool, keepdim: _bool = ...) -> _Tensor: ...
+    def stft(
+        self,
+        n_fft: _int,
+        hop_length: _int | None = ...,
+        win_length: _int | None = ...,
+        window: _Tensor | None = ...,
+        center: _bool = ...,
+        pad_mode: _str = ...,
+        normalized: _bool = ...,
+        onesided: _bool | None = ...,
+        return_complex: _bool | None = ...,
+        align_to_window: _bool | None = ...,
+    ) -> _Tensor: ...
     def sub(self, other: _Tensor | _Number, *, alpha: _Number = ...) -> _Tensor: ...
     def sub_(self, other: _Tensor | _Number, *, alpha: _Number = ...) -> _Tensor: ...
     def subtract(self, other: _Tensor | _Number, *, alpha: _Number = ...) -> _Tensor: ...

@@ -17,8 +17,14 @@ PUBLIC = [row for row in ROWS if row.forms]
 TRIED = [row for row in ROWS if row.samples is not None]
 DIMS = {"dim", "dims", "dim0", "dim1", "start_dim", "end_dim", "axis", "source", "destination"}
 
-# Parameters that have a rule which only says so: "derivative for aten::… is not implemented", as in PyTorch.
-NO_DERIVATIVE = {"remainder.Scalar_Tensor": {"other"}}
+# Parameters without a derivative, in PyTorch neither: their rule says so, or what they weigh is not asked for them.
+NO_DERIVATIVE = {
+    "batch_norm": {"running_mean", "running_var"},
+    "cross_entropy_loss": {"weight"},
+    "instance_norm": {"running_mean", "running_var"},
+    "nll_loss_nd": {"weight"},
+    "remainder.Scalar_Tensor": {"other"},
+}
 
 SINGLE = {"float64": "float32", "complex128": "complex64"}
 
@@ -74,10 +80,10 @@ def flat(bound: list[Any]) -> Iterator[Tensor]:
 
 def leaves(row: Op, bound: list[Any]) -> list[Tensor]:
     """The arguments that the row has a rule for (a composite: all that can require grad), made to require grad."""
-    ruled = {name for key in row.vjp or {} for name in key.split(", ")} - NO_DERIVATIVE.get(row.id, set())
+    ruled = {name for key in row.vjp or {} for name in key.split(", ")}
     found = []
     for parameter, value in zip(row.parameters, bound, strict=True):
-        if row.kind != "composite" and parameter.name not in ruled:
+        if parameter.name in NO_DERIVATIVE.get(row.id, ()) or (row.kind != "composite" and parameter.name not in ruled):
             continue
         found += [t.requires_grad_() for t in flat([value]) if t.dtype.differentiable]
     return found
