@@ -23,7 +23,19 @@ from engine.tensor import Tensor, array_of, set_attribute, wrap
 from engine.transaction import current
 from engine.write import check_writable, write
 
-__all__ = ["Group", "Optimizer", "advance", "change", "check_fused", "check_lr", "evaluate", "number", "put"]
+__all__ = [
+    "Group",
+    "Optimizer",
+    "advance",
+    "as_complex",
+    "as_real",
+    "change",
+    "check_fused",
+    "check_lr",
+    "evaluate",
+    "number",
+    "put",
+]
 
 Group = dict[str, Any]
 
@@ -58,6 +70,16 @@ def advance(state: dict[str, Any]) -> float:
     count = float(state["step"]._array) + 1 if "step" in state else 1.0
     put(state, "step", wrap(np.float32(count)))
     return count
+
+
+def as_real(values: Any) -> Any:
+    """Complex values as pairs of real ones along the last dim; real ones as they are."""
+    return np.ascontiguousarray(values).view(values.real.dtype) if values.dtype.kind == "c" else values
+
+
+def as_complex(values: Any, like: Any) -> Any:
+    """The way back from ``as_real``, to the dtype and shape of ``like``."""
+    return values.view(like.dtype).reshape(like.shape) if like.dtype.kind == "c" else values
 
 
 def evaluate(closure: Callable[[], Any] | None) -> Any:
