@@ -46,6 +46,7 @@ bench: $(ENVIRONMENT)  ## time operators, walks and requests (ARGS= for its flag
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
 conformance: $(VENV)/.torch  ## compare with the real PyTorch (installs it, a few GB where only CUDA builds are to be had)
+	@$(RUN) -m tests.conformance.opinfo
 	@$(RUN) -m pytest tests/conformance $(ARGS)
 
 lock: $(ENVIRONMENT)  ## resolve requirements.lock again, newest versions (LOCKED= with flags of `uv pip compile`)

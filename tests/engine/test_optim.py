@@ -66,7 +66,7 @@ def test_a_rollback_undoes_steps(name: str, steps: int) -> None:
     with Transaction():
         one_more(w, optimizer)
         one_more(w, optimizer)
-        optimizer.param_groups[0]["params"]  # noqa: B018 - still there
+        optimizer.param_groups[0]["params"]
         optimizer.add_param_group({"params": [torch.ones(1, requires_grad=True)], "lr": 0.5})
         assert told(w, optimizer) != before
     assert told(w, optimizer) == before
