@@ -49,8 +49,9 @@ def expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     samples=over(
         Sample(array(2, 1), 2, 3, tags=("broadcast",)),
         Sample(np.array(1.5), 2, tags=("0-d",)),
-        Sample(array(1, 3), 0, -1, tags=("empty", "negative dim")),
-        Sample(strided(3, 2)[:, :1], 3, 4, tags=("non-contiguous",)),
+        Sample(array(1, 3), 0, -1, tags=("negative dim",)),
+        Sample(array(0, 1), 0, 2, tags=("empty",)),
+        Sample(strided(3, 2, 2)[:, :1], 3, 4, 2, tags=("non-contiguous",)),
     ),
     vjp={"input": lambda g, input_shape: rules.sum_to_size(g, input_shape)},
 )
@@ -114,7 +115,7 @@ def unsqueezed(g: Any, shape: tuple[int, ...], dims: Any) -> Any:
         Sample(array(2, 1)),
         Sample(np.array(1.5), tags=("0-d",)),
         Sample(np.zeros((0, 1)), tags=("empty",)),
-        Sample(strided(3, 2)[:, :1], tags=("non-contiguous",)),
+        Sample(strided(3, 2, 2)[:, :1], tags=("non-contiguous",)),
     ),
     vjp={"input": lambda g, input_shape: unsqueezed(g, input_shape, None)},
 )
@@ -134,7 +135,7 @@ SQUEEZES = over(
     Sample(array(2, 1), -1, tags=("negative dim",)),
     Sample(np.array(1.5), 0, tags=("0-d",)),
     Sample(np.zeros((0, 1)), 1, tags=("empty",)),
-    Sample(strided(3, 2)[:, :1], 1, tags=("non-contiguous",)),
+    Sample(strided(3, 2, 2)[:, :1], 1, tags=("non-contiguous",)),
 )
 
 
@@ -411,7 +412,8 @@ def unflatten(input: Any, dim: Any, sizes: Any) -> Any:
         Sample(array(2, 1), 2, 3, tags=("broadcast",)),
         Sample(np.array(1.5), 2, tags=("0-d",)),
         Sample(array(1, 3), 0, 3, tags=("empty",)),
-        Sample(strided(3, 2)[:, :1], 3, 4, tags=("non-contiguous",)),
+        Sample(array(0, 1), 0, 2, tags=("empty",)),
+        Sample(strided(3, 2, 2)[:, :1], 3, 4, 2, tags=("non-contiguous",)),
     ),
 )
 def broadcast_to(input: Any, size: Any) -> Any:
@@ -432,7 +434,7 @@ def broadcast_to(input: Any, size: Any) -> Any:
         Sample(array(2, 1), array(2, 3), tags=("broadcast",)),
         Sample(np.array(1.5), array(2), tags=("0-d",)),
         Sample(array(1, 3), array(0, 3), tags=("empty",)),
-        Sample(strided(3, 2)[:, :1], array(3, 4), tags=("non-contiguous",)),
+        Sample(strided(3, 2, 2)[:, :1], array(3, 4, 2), tags=("non-contiguous",)),
     ),
 )
 def expand_as(input: Any, other: Any) -> Any:
