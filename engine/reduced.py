@@ -9,7 +9,7 @@ import numpy as np
 from engine.rules import rules
 from engine.shapes import wrap_dims
 
-__all__ = ["counted", "is_raw", "restored", "spread", "stretched"]
+__all__ = ["chosen", "counted", "exponential", "is_raw", "restored", "spread", "stretched"]
 
 
 def is_raw(x: Any) -> bool:
@@ -54,9 +54,20 @@ def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any
     return stretched(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
 
 
+def chosen(condition: Any, a: Any, b: Any) -> Any:
+    """``rules.where``, lean on arrays."""
+    return np.where(condition, a, b) if is_raw(condition) else rules.where(condition, a, b)
+
+
+def exponential(x: Any) -> Any:
+    """``rules.exp``, lean on arrays."""
+    return np.exp(x) if is_raw(x) else rules.exp(x)
+
+
 def counted(mask: Any, dim: Any, g: Any) -> Any:
     """How many hold, with the dims kept (all: a single number), ready to divide ``g``."""
     if is_raw(mask):
-        d = np.float32 if g.dtype.char == "e" else g.dtype
-        return np.add.reduce(mask, axis=tuple(dim) if dim and mask.ndim else None, dtype=d, keepdims=bool(dim))
+        d: Any = np.float32 if g.dtype.char == "e" else g.dtype
+        kept: Any = bool(dim)
+        return np.add.reduce(mask, axis=tuple(dim) if dim and mask.ndim else None, dtype=d, keepdims=kept)
     return rules.sum(mask, dim, True) if dim else rules.sum(mask)

@@ -162,7 +162,7 @@ def _from_end(g: Any, dim: int) -> Any:
     kind="linear",
     forms="function method inplace",
     samples=_along,
-    vjp={"input": _from_end},
+    vjp={"input": lambda g, dim: _from_end(g, dim)},
 )
 def cumsum(input: Any, dim: Any, dtype: Any) -> Any:
     """Running sums along a dim.

@@ -36,12 +36,16 @@ def _reversed_logs(x: Any, dim: int) -> Any:
     return rules.flip(rules.logcumsumexp(rules.flip(x, (dim,)), dim), (dim,))
 
 
+def _lowest(x: Any) -> float:
+    return float(np.finfo(str(x.dtype).rpartition(".")[2]).min)
+
+
 def _to_logs(g: Any, input: Any, result: Any, dim: int) -> Any:
     if not input.ndim or 0 in input.shape:
         return g
     if "complex" in str(input.dtype):
         return rules.exp(_reversed_logs(rules.log(g.conj()) - result, dim) + input).conj()
-    lowest = float(np.finfo(str(input.dtype).rpartition(".")[2]).min)
+    lowest = _lowest(input)
     size = rules.log(rules.abs(g))
     up = rules.exp(_reversed_logs(rules.where(g > 0, size, lowest) - result, dim) + input)
     down = rules.exp(_reversed_logs(rules.where(g < 0, size, lowest) - result, dim) + input)

@@ -157,6 +157,6 @@ def gradient(input: Any, spacing: Any, dim: Any, edge_order: Any) -> Any:
     dims = _dims(input, spacing, dim, edge_order)
     steps = spacing if isinstance(spacing, (list, tuple)) else [1 if spacing is None else spacing] * len(dims)
     for step in steps:
-        if not isinstance(step, (int, float, complex)) and getattr(step, "ndim", 1):
+        if not isinstance(step, (int, float, complex)) and getattr(step, "ndim", 1) != 0:
             raise ArgumentError(f"gradient(): argument 'spacing' must be a number or a list, not {type(step).__name__}")
     return tuple(_even(input, d, step, edge_order) for d, step in zip(dims, steps, strict=True))

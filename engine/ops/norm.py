@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import spoken
 from engine.errors import ArgumentError, DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.reduced import counted, is_raw, restored
+from engine.reduced import chosen, counted, restored
 from engine.rules import rules
 from engine.samples import array, pairs, reductions, strided, unary
 from engine.shapes import broadcast_shapes, reduced_shape, wrap_dim, wrap_dims
@@ -70,7 +70,7 @@ def _meta(input: Spec, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Estimat
     return Estimate((Spec(shape, d),), 2 * input.numel * d.itemsize, (3 if ord in (1, 2) else 25) * max(input.numel, 1))
 
 
-def _length(x: Any, order: Any, axes: Any, keepdim: bool) -> Any:
+def _length(x: Any, order: Any, axes: Any, keepdim: Any) -> Any:
     """The norm of real or complex values of at least single precision."""
     if order == 2:
         squares = x * x if x.dtype.kind == "f" else x.real * x.real + x.imag * x.imag
@@ -96,10 +96,9 @@ def _to_norm(g: Any, input: Any, result: Any, ord: Any, dim: Any, keepdim: bool)
 
 def _safely(g: Any, norm: Any, power: Any) -> Any:
     """``g / norm**power``, zero where the norm is, to every order."""
-    where = np.where if is_raw(norm) else rules.where
     zero = norm == 0
-    safe = where(zero, 1, norm)
-    return where(zero, 0, g / (safe if power == 1 else rules.pow(safe, power)))
+    safe = chosen(zero, 1, norm)
+    return chosen(zero, 0, g / (safe if power == 1 else rules.pow(safe, power)))
 
 
 def _slope(g: Any, input: Any, norm: Any, order: Any, dim: Any) -> Any:

@@ -86,7 +86,13 @@ def _between(ranked: Any, ranks: Any, interpolation: str) -> Any:
     """The elements at ranks that need not be whole."""
     where = _raw(ranks)
     if interpolation in ("lower", "higher", "nearest"):
-        rounded = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}[interpolation](where)
+        rounded = (
+            np.floor(where)
+            if interpolation == "lower"
+            else np.ceil(where)
+            if interpolation == "higher"
+            else np.round(where)
+        )
         return rules.gather(ranked, -1, rounded.astype(np.int64))
     below = np.floor(where)
     low = rules.gather(ranked, -1, below.astype(np.int64))

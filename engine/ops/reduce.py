@@ -98,11 +98,12 @@ def _mean_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None, name: str = "mean"
 _SPOKEN: Final = {(0, 1): "Bool", (1, 1): "Char", (1, 2): "Short", (1, 4): "Int", (1, 8): "Long"}
 
 
-def _averaged(input: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
+def _averaged(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Any:
     d = input.dtype
     if dtype is not None or d.kind not in "fc":
         d = _mean_dtype(dtypes.of_numpy(d), dtype).numpy
-    total = np.add.reduce(input, axis=dim, dtype=np.float32 if d.char == "e" else d, keepdims=keepdim)
+    accumulator: Any = np.float32 if d.char == "e" else d
+    total = np.add.reduce(input, axis=dim, dtype=accumulator, keepdims=keepdim)
     mean = total / (input.size // (total.size or 1) if total.size else 1)
     return mean.astype(d) if mean.dtype != d else mean
 

@@ -266,7 +266,9 @@ def histc(input: Any, bins: Any, min: Any, max: Any) -> Any:
 def _distinct_meta(input: Spec, inverse: bool, counts: bool, dim: int | None) -> Estimate:
     COMPLEX.check(input)
     if dim is None:
-        n, shape, places = input.numel, (input.numel,), input.shape
+        n = input.numel
+        shape: tuple[int, ...] = (n,)
+        places: tuple[int, ...] = input.shape
     else:
         d = wrap_dim(dim, input.ndim)
         n = input.shape[d] if input.shape else 1

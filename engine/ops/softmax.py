@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import Domain, floating
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.reduced import is_raw, restored
+from engine.reduced import exponential, is_raw, restored
 from engine.rules import rules
 from engine.samples import array, reductions
 from engine.shapes import reduced_shape, wrap_dim, wrap_dims
@@ -66,19 +66,27 @@ def _log_softmax(input: Any, dim: int) -> Any:
     return out.astype(d) if out.dtype != d else out
 
 
+def _softmax_slope(g: Any, result: Any, dim: int) -> Any:
+    out = np.multiply(g, result)
+    return np.subtract(out, result * np.add.reduce(out, axis=dim, keepdims=True), out)
+
+
+def _log_softmax_slope(g: Any, result: Any, dim: int) -> Any:
+    out = np.exp(result)
+    np.multiply(out, np.add.reduce(g, axis=dim, keepdims=True), out)
+    return np.subtract(g, out, out)
+
+
 def _softmax_rule(g: Any, result: Any, dim: int) -> Any:
-    if type(result) is np.ndarray and result.ndim:
-        out = np.multiply(g, result)
-        return np.subtract(out, result * np.add.reduce(out, axis=dim, keepdims=True), out)
+    if is_raw(result) and result.ndim:
+        return _softmax_slope(g, result, dim)
     weighted = g * result
     return weighted - result * rules.sum(weighted, dim, True)
 
 
 def _log_softmax_rule(g: Any, result: Any, dim: int) -> Any:
-    if type(result) is np.ndarray and result.ndim:
-        out = np.exp(result)
-        np.multiply(out, np.add.reduce(g, axis=dim, keepdims=True), out)
-        return np.subtract(g, out, out)
+    if is_raw(result) and result.ndim:
+        return _log_softmax_slope(g, result, dim)
     return g - rules.exp(result) * rules.sum(g, dim, True)
 
 
@@ -220,7 +228,7 @@ def _logsumexp_meta(input: Spec, dim: Any, keepdim: bool) -> Estimate:
 def _logsumexp_rule(g: Any, input: Any, result: Any, dim: Any, keepdim: bool) -> Any:
     n = input.ndim
     g, result = restored(g, n, dim, keepdim), restored(result, n, dim, keepdim)
-    return g * (np.exp(input - result) if is_raw(input) else rules.exp(input - result)).conj()
+    return g * exponential(input - result).conj()
 
 
 @op(

@@ -10,7 +10,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.reduced import is_raw, restored, spread
+from engine.reduced import chosen, is_raw, restored, spread
 from engine.rules import rules
 from engine.samples import array, reductions, unary
 from engine.shapes import reduced_shape, wrap_dims
@@ -33,7 +33,7 @@ def _moment(input: Spec, dim: Any, correction: Any, keepdim: bool, name: str = "
     return Estimate((Spec(shape, d),), input.nbytes, 5 * max(input.numel, 1))
 
 
-def _degrees(shape: tuple[int, ...], dim: Any, correction: Any) -> float:
+def _degrees(shape: tuple[int, ...], dim: Any, correction: Any) -> Any:
     """How many elements a variance is of, less the correction (1 where none is given)."""
     n = math.prod(shape[d] for d in wrap_dims(dim, len(shape))) if shape else 1
     return n - _one(correction)
@@ -43,7 +43,7 @@ def _one(correction: Any) -> Any:
     return 1 if correction is None else correction
 
 
-def _variance(input: Any, dim: Any, correction: Any, keepdim: bool, name: str = "std and var") -> Any:
+def _variance(input: Any, dim: Any, correction: Any, keepdim: Any, name: str = "std and var") -> Any:
     """The variance, and the mean with the dims kept, in at least single precision."""
     _refuse(input, name)
     if dim and not input.ndim:
@@ -64,22 +64,23 @@ def _narrow(value: Any, input: Any) -> Any:
     return value.astype(np.float16) if input.dtype.char == "e" else value
 
 
+def _mean(input: Any, dim: Any, n: Any) -> Any:
+    if is_raw(input) and input.dtype.char != "e":
+        return np.add.reduce(input, axis=tuple(dim) if dim and input.ndim else None, keepdims=True) / n
+    return rules.mean(input, dim, True) if dim and input.ndim else rules.mean(input)
+
+
 def _to_variance(g: Any, input: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
     g = restored(g, input.ndim, dim, keepdim)
     degrees = _degrees(input.shape, dim, correction)
-    if is_raw(input) and input.dtype.char != "e":
-        axes = tuple(dim) if dim and input.ndim else None
-        mean = np.add.reduce(input, axis=axes, keepdims=True) / ((degrees + _one(correction)) or 1)
-    else:
-        mean = rules.mean(input, dim, True) if dim and input.ndim else rules.mean(input)
+    mean = _mean(input, dim, (degrees + _one(correction)) or 1)
     if degrees <= 0:
         return g * rules.where(input == mean, math.nan, math.inf)
     return (2.0 / degrees) * g * (input - mean)
 
 
 def _to_deviation(g: Any, input: Any, result: Any, dim: Any, correction: Any, keepdim: bool) -> Any:
-    where = np.where if is_raw(result) else rules.where
-    return _to_variance(where(result == 0, 0, g / (result * 2)), input, dim, correction, keepdim)
+    return _to_variance(chosen(result == 0, 0, g / (result * 2)), input, dim, correction, keepdim)
 
 
 def _samples() -> list[Sample]:
