@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from engine import schema
-from engine.apply import bind_overload, dispatch, run
+from engine.apply import bind_overload, dispatch, run, run_inplace
 from engine.errors import ArgumentError
 from engine.op import OPS, ROWS, Op
 from engine.promotion import promoted
 from engine.tensor import Tensor
 
-__all__ = ["Rules", "bmm", "lean", "mm", "rules"]
+__all__ = ["Rules", "bmm", "lean", "mm", "rules", "written"]
 
 
 class Rules:
@@ -89,6 +89,14 @@ def lean(row: Op, *args: Any) -> Any:
         if isinstance(a, Tensor):
             return run(row, _wrapped(args))
     return row.kernel(*args)
+
+
+def written(row: Op, *args: Any) -> Any:
+    """As ``lean``, with the result written into the first argument, which is answered."""
+    if isinstance(args[0], Tensor):
+        return run_inplace(row, _wrapped(args))
+    args[0][...] = row.kernel(*args)
+    return args[0]
 
 
 def mm(a: Any, b: Any) -> Any:

@@ -11,8 +11,8 @@ from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, InvalidValueError, TensorError
 from engine.generator import default_generator
-from engine.op import Sample, Spec, op
-from engine.rules import rules
+from engine.op import Sample, Spec, find, op
+from engine.rules import rules, written
 from engine.samples import array, over, unary
 
 ALPHA = 1.7580993408473766  # the value that a saturated SELU takes, negated
@@ -23,7 +23,7 @@ def _probability(p: float) -> None:
         raise InvalidValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _meta(input: Spec, p: float, training: bool) -> Spec:
+def _meta(input: Spec, p: float, training: bool, *inplace: bool) -> Spec:
     _probability(p)
     if _drops(input, p, training) and input.dtype.category < 2:
         _refuse(input)
@@ -51,26 +51,31 @@ def _numpy(input: Any) -> Any:
     return d
 
 
-def _dropped(input: Any, p: float, training: bool, shape: tuple[int, ...]) -> Any:
+def _times(input: Any, noise: Any, inplace: bool) -> Any:
+    return written(find("mul")[0], input, noise) if inplace else rules.mul(input, noise)
+
+
+def _dropped(input: Any, p: float, training: bool, shape: tuple[int, ...], inplace: bool) -> Any:
     """The input times what was drawn in this shape."""
     if not _drops(input, p, training):
         return input
     d = _numpy(input)
     noise = np.zeros(shape, d) if p == 1 else _kept(shape, p) * d.type(1 / (1 - p))
-    return rules.mul(input, noise)
+    return _times(input, noise, inplace)
 
 
-def _saturated(input: Any, p: float, training: bool, shape: tuple[int, ...]) -> Any:
+def _saturated(input: Any, p: float, training: bool, shape: tuple[int, ...], inplace: bool) -> Any:
     """As ``_dropped``, but what is dropped becomes -ALPHA, and mean and variance are put back."""
     if not _drops(input, p, training):
         return input
     d = _numpy(input)
     if p == 1:
-        return rules.mul(input, np.zeros(shape, d))
+        return _times(input, np.zeros(shape, d), inplace)
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     noise = _kept(shape, p).astype(d)
     shift = (noise - 1) * d.type(ALPHA * a) + d.type(ALPHA * a * p)
-    return rules.add(rules.mul(input, noise * d.type(a)), shift)
+    scaled = _times(input, noise * d.type(a), inplace)
+    return written(find("add")[0], scaled, shift, 1) if inplace else rules.add(scaled, shift)
 
 
 def _channels(input: Any) -> tuple[int, ...]:
@@ -79,7 +84,7 @@ def _channels(input: Any) -> tuple[int, ...]:
     return (*input.shape[:2], *(1,) * (len(input.shape) - 2))
 
 
-def _feature_meta(input: Spec, p: float, training: bool) -> Spec:
+def _feature_meta(input: Spec, p: float, training: bool, *inplace: bool) -> Spec:
     if _drops(input, p, training):
         _channels(input)
     return _meta(input, p, training)
@@ -95,7 +100,7 @@ def _spatial() -> list[Sample]:
 
 
 @op(
-    "dropout(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    "dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
     meta=_meta,
     kind="composite",
     names=("nn.functional.dropout", "dropout"),
@@ -104,7 +109,7 @@ def _spatial() -> list[Sample]:
         Sample(*s.args, p, t, tags=s.tags) for s in unary()() for p, t in ((0.5, False), (0.0, True), (1.0, True))
     ],
 )
-def dropout(input: Any, p: Any, training: Any) -> Any:
+def dropout(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """In training, each element is set to zero with probability ``p``; the others are divided by ``1 - p``.
 
     Errors: ValueError for ``p`` outside [0, 1]. Source: torch.nn.functional.dropout.
@@ -113,18 +118,18 @@ def dropout(input: Any, p: Any, training: Any) -> Any:
     tensor([0., 0.])
     """
     _probability(p)
-    return _dropped(input, p, training, tuple(input.shape))
+    return _dropped(input, p, training, tuple(input.shape), inplace)
 
 
 @op(
-    "alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
+    "alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor",
     meta=_meta,
     kind="composite",
     names=("nn.functional.alpha_dropout", "alpha_dropout"),
     forms="function",
     samples=lambda: [Sample(*s.args, 0.5, tags=s.tags) for s in unary()()],
 )
-def alpha_dropout(input: Any, p: Any, training: Any) -> Any:
+def alpha_dropout(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """Dropout for SELU: what is dropped takes the value of its saturation, and mean and variance stay as they were.
 
     Errors: ValueError for ``p`` outside [0, 1]. Source: torch.nn.functional.alpha_dropout.
@@ -133,18 +138,18 @@ def alpha_dropout(input: Any, p: Any, training: Any) -> Any:
     tensor([1., 2.])
     """
     _probability(p)
-    return _saturated(input, p, training, tuple(input.shape))
+    return _saturated(input, p, training, tuple(input.shape), inplace)
 
 
 @op(
-    "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False) -> Tensor",
+    "feature_alpha_dropout(Tensor input, float p=0.5, bool training=False, bool inplace=False) -> Tensor",
     meta=_feature_meta,
     kind="composite",
     names=("nn.functional.feature_alpha_dropout", "feature_alpha_dropout"),
     forms="function",
     samples=_spatial,
 )
-def feature_alpha_dropout(input: Any, p: Any, training: Any) -> Any:
+def feature_alpha_dropout(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """``alpha_dropout`` of whole channels (the first two dims tell them apart).
 
     Errors: ValueError for ``p`` outside [0, 1], RuntimeError for an input without channels.
@@ -154,7 +159,7 @@ def feature_alpha_dropout(input: Any, p: Any, training: Any) -> Any:
     tensor([[1., 2.]])
     """
     _probability(p)
-    return _saturated(input, p, training, _channels(input)) if _drops(input, p, training) else input
+    return _saturated(input, p, training, _channels(input), inplace) if _drops(input, p, training) else input
 
 
 @op(
@@ -173,14 +178,18 @@ def feature_dropout(input: Any, p: Any, train: Any) -> Any:
     tensor([[0., 0.]])
     """
     _probability(p)
-    return _dropped(input, p, train, _channels(input)) if _drops(input, p, train) else input
+    return _dropped(input, p, train, _channels(input), False) if _drops(input, p, train) else input
 
 
-def _unbatched(input: Any, p: float, training: bool, batched: int) -> Any:
+def _by_channel(input: Any, p: float, training: bool, inplace: bool) -> Any:
+    return _dropped(input, p, training, _channels(input), inplace) if _drops(input, p, training) else input
+
+
+def _unbatched(input: Any, p: float, training: bool, inplace: bool, batched: int) -> Any:
     """Channel-wise dropout, where an input of a dim less than ``batched`` is a single sample."""
     if len(input.shape) == batched:
-        return rules.feature_dropout(input, p, training)
-    return rules.squeeze(rules.feature_dropout(rules.unsqueeze(input, 0), p, training), 0)
+        return _by_channel(input, p, training, inplace)
+    return rules.squeeze(_by_channel(rules.unsqueeze(input, 0), p, training, inplace), 0)
 
 
 def _one(input: Any) -> None:
@@ -192,14 +201,14 @@ def _one(input: Any) -> None:
         )
 
 
-def _one_meta(input: Spec, p: float, training: bool) -> Spec:
+def _one_meta(input: Spec, p: float, training: bool, *inplace: bool) -> Spec:
     _probability(p)
     _one(input)
     return _meta(input, p, training)
 
 
 @op(
-    "dropout1d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    "dropout1d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
     meta=_one_meta,
     kind="composite",
     names=("nn.functional.dropout1d",),
@@ -210,7 +219,7 @@ def _one_meta(input: Spec, p: float, training: bool) -> Spec:
         Sample(array(2, 3).T, 0.0, True, tags=("non-contiguous",)),
     ),
 )
-def dropout1d(input: Any, p: Any, training: Any) -> Any:
+def dropout1d(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """``dropout`` of whole channels of (N, C, L) or (C, L).
 
     Errors: ValueError for ``p`` outside [0, 1], RuntimeError for other shapes. Source: torch.nn.functional.dropout1d.
@@ -220,18 +229,18 @@ def dropout1d(input: Any, p: Any, training: Any) -> Any:
     """
     _probability(p)
     _one(input)
-    return _unbatched(input, p, training, 3)
+    return _unbatched(input, p, training, inplace, 3)
 
 
 @op(
-    "dropout2d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    "dropout2d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
     meta=_feature_meta,
     kind="composite",
     names=("nn.functional.dropout2d",),
     forms="function",
     samples=_spatial,
 )
-def dropout2d(input: Any, p: Any, training: Any) -> Any:
+def dropout2d(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """``dropout`` of whole channels of (N, C, H, W).
 
     Errors: ValueError for ``p`` outside [0, 1], RuntimeError for an input without channels. Source: torch.nn.functional.dropout2d.
@@ -240,18 +249,18 @@ def dropout2d(input: Any, p: Any, training: Any) -> Any:
     tensor([[[0., 0.]]])
     """
     _probability(p)
-    return rules.feature_dropout(input, p, training)
+    return _by_channel(input, p, training, inplace)
 
 
 @op(
-    "dropout3d(Tensor input, float p=0.5, bool training=True) -> Tensor",
+    "dropout3d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
     meta=_meta,
     kind="composite",
     names=("nn.functional.dropout3d",),
     forms="function",
     samples=_spatial,
 )
-def dropout3d(input: Any, p: Any, training: Any) -> Any:
+def dropout3d(input: Any, p: Any, training: Any, inplace: Any) -> Any:
     """``dropout`` of whole channels of (N, C, D, H, W), or of (C, D, H, W).
 
     Errors: ValueError for ``p`` outside [0, 1]. Source: torch.nn.functional.dropout3d.
@@ -260,4 +269,4 @@ def dropout3d(input: Any, p: Any, training: Any) -> Any:
     tensor([[[[0., 0.]]]])
     """
     _probability(p)
-    return _unbatched(input, p, training, 5)
+    return _unbatched(input, p, training, inplace, 5)
