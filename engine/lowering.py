@@ -204,9 +204,9 @@ def spread(g: Any, weight: Any, t: Geometry) -> Any:
 
 def weigh(g: Any, x: Any, t: Geometry) -> Any:
     """The transpose of ``correlate`` in its weight: (n, o, *out) and (n, c, *spatial) to (o, c/groups, *taps)."""
-    total = np.zeros((t.groups, t.o // t.groups, t.channels // t.groups * t.taps), g.dtype)
+    total = np.zeros((t.groups, t.channels // t.groups * t.taps, t.o // t.groups), g.dtype)
     buffer = np.zeros((t.block, t.o, t.width), g.dtype) if t.flat else None
     for start, stop, columns in t.columns(x):
-        made = np.matmul(t.with_pitch(g[start:stop], buffer), columns.swapaxes(2, 3))
+        made = np.matmul(columns, t.with_pitch(g[start:stop], buffer).swapaxes(2, 3))
         total += np.add.reduce(made, axis=0)
-    return total.reshape(t.o, t.channels // t.groups, *t.size)
+    return np.ascontiguousarray(total.swapaxes(1, 2)).reshape(t.o, t.channels // t.groups, *t.size)
