@@ -23,8 +23,9 @@ def _two() -> Any:
     )
 
 
-def _several() -> Any:
+def _several(*more: Sample) -> Any:
     return over(
+        *more,
         Sample(array(2, 3, 4)),
         Sample(array(3, 4), (3,)),
         Sample(array(3, 4), (2, 5), (0, 1), "ortho"),
@@ -166,7 +167,7 @@ def fft_ihfft2(input: Any, s: Any, dim: Any, norm: Any) -> Any:
     kind="composite",
     forms="function",
     names=("fft.fftn",),
-    samples=_several(),
+    samples=_several(Sample(np.array(1.5), tags=("0-d",))),
 )
 def fft_fftn(input: Any, s: Any, dim: Any, norm: Any) -> Any:
     """The discrete Fourier transform over the dims in dim, or all.
@@ -187,7 +188,7 @@ def fft_fftn(input: Any, s: Any, dim: Any, norm: Any) -> Any:
     kind="composite",
     forms="function",
     names=("fft.ifftn",),
-    samples=_several(),
+    samples=_several(Sample(np.array(1.5), tags=("0-d",))),
 )
 def fft_ifftn(input: Any, s: Any, dim: Any, norm: Any) -> Any:
     """The inverse transform over the dims in dim, or all.

@@ -96,7 +96,7 @@ def _batch_meta(summed: bool) -> Any:
 
 def _to_batches(g: Any, batch1: Any, batch2: Any, alpha: Any) -> Any:
     g = _scaled(g, alpha)
-    return g @ rules.transpose(batch2, -2, -1).conj(), rules.transpose(batch1, -2, -1).conj() @ g
+    return rules.bmm(g, rules.transpose(batch2, -2, -1).conj()), rules.bmm(rules.transpose(batch1, -2, -1).conj(), g)
 
 
 def _over_batches(g: Any, batch1: Any, batch2: Any, alpha: Any) -> Any:
@@ -107,7 +107,7 @@ def _over_batches(g: Any, batch1: Any, batch2: Any, alpha: Any) -> Any:
 def _batch_samples(*input: int) -> Any:
     return over(
         Sample(array(*input), array(2, 2, 3), array(2, 3, 2), beta=0.5, alpha=2.0),
-        Sample(array(1), array(2, 2, 3), array(2, 3, 2), tags=("broadcast",)),
+        Sample(array(2, *(1,) * (len(input) - 1)), array(2, 2, 3), array(2, 3, 2), tags=("broadcast",)),
         Sample(np.zeros((0, 1)), array(2, 0, 3), array(2, 3, 1), tags=("empty",)),
         Sample(array(*input), strided(2, 2, 3), strided(2, 3, 2), beta=0, tags=("non-contiguous",)),
         Sample(np.array(1.5), array(2, 2, 3), array(2, 3, 2), tags=("0-d",)),
@@ -122,8 +122,8 @@ def _batch_samples(*input: int) -> Any:
     samples=_batch_samples(2, 2, 2),
     vjp={
         "input": lambda g, beta: g * _conjugate(beta),
-        "batch1": lambda g, batch2, alpha: _scaled(g, alpha) @ rules.transpose(batch2, -2, -1).conj(),
-        "batch2": lambda g, batch1, alpha: rules.transpose(batch1, -2, -1).conj() @ _scaled(g, alpha),
+        "batch1": lambda g, batch2, alpha: rules.bmm(_scaled(g, alpha), rules.transpose(batch2, -2, -1).conj()),
+        "batch2": lambda g, batch1, alpha: rules.bmm(rules.transpose(batch1, -2, -1).conj(), _scaled(g, alpha)),
     },
 )
 def baddbmm(input: Any, batch1: Any, batch2: Any, beta: Any, alpha: Any) -> Any:
@@ -207,7 +207,7 @@ def _addmv_meta(input: Spec, mat: Spec, vec: Spec, beta: Any, alpha: Any) -> Est
     vjp={
         "input": lambda g, beta: g * _conjugate(beta),
         "mat": lambda g, vec, alpha: rules.unsqueeze(_scaled(g, alpha), -1) * rules.unsqueeze(vec.conj(), 0),
-        "vec": lambda g, mat, alpha: rules.transpose(mat, -2, -1).conj() @ _scaled(g, alpha),
+        "vec": lambda g, mat, alpha: rules.mv(rules.transpose(mat, -2, -1).conj(), _scaled(g, alpha)),
     },
 )
 def addmv(input: Any, mat: Any, vec: Any, beta: Any, alpha: Any) -> Any:
@@ -256,8 +256,8 @@ def _addr_meta(input: Spec, vec1: Spec, vec2: Spec, beta: Any, alpha: Any) -> Es
     ),
     vjp={
         "input": lambda g, beta: g * _conjugate(beta),
-        "vec1": lambda g, vec2, alpha: _scaled(g, alpha) @ vec2.conj(),
-        "vec2": lambda g, vec1, alpha: rules.transpose(_scaled(g, alpha), 0, 1) @ vec1.conj(),
+        "vec1": lambda g, vec2, alpha: rules.mv(_scaled(g, alpha), vec2.conj()),
+        "vec2": lambda g, vec1, alpha: rules.mv(rules.transpose(_scaled(g, alpha), 0, 1), vec1.conj()),
     },
 )
 def addr(input: Any, vec1: Any, vec2: Any, beta: Any, alpha: Any) -> Any:

@@ -300,8 +300,8 @@ def _nearby(x1: Any, x2: Any, p: float) -> Any:
     forms="function",
     samples=over(
         Sample(array(2, 3), array(4, 3, start=9)),
-        *(Sample(array(2, 3), array(2, 3, start=9), p) for p in (0.0, 1.0, 1.5, 3.0, math.inf)),
-        Sample(array(2, 2, 3), array(1, 3, start=9), tags=("broadcast",)),
+        *(Sample(array(2, 3), array(2, 3, start=9) * 1.3, p) for p in (0.0, 1.0, 1.5, 3.0, math.inf)),
+        Sample(array(2, 2, 3), array(1, 3, start=30), tags=("broadcast",)),
         Sample(np.zeros((0, 3)), array(2, 3), tags=("empty",)),
         Sample(strided(3, 2), array(2, 2, start=9), tags=("non-contiguous",)),
     ),
