@@ -281,6 +281,8 @@ def _tensorsolve_meta(input: Spec, other: Spec, dims: Any) -> Estimate:
         Sample((array(4, 4) + 4 * np.eye(4)).reshape(4, 2, 2), array(2, 2), (0,)),
         Sample((array(4, 4) + 4 * np.eye(4)).reshape(2, 4, 2), array(2, 2), (-2,), tags=("negative dim",)),
         Sample(np.full((1, 1), 1.5), np.array(0.5), (), tags=("0-d",)),
+        Sample((array(4, 4) + 4 * np.eye(4)).reshape(4, 2, 2), array(2, 2), (-3,), tags=("negative dim",)),
+        Sample(np.array(1.5), np.array(0.5), tags=("0-d",)),
         Sample(np.zeros((0, 0)), np.zeros(0), tags=("empty",)),
         Sample((array(3, 3) + 4 * np.eye(3)).T, array(3), tags=("non-contiguous",)),
     ),

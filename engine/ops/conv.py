@@ -304,6 +304,7 @@ def conv1d(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilati
         Sample(array(2, 2, 5), array(3, 2, 3), array(3), 1, "same"),
         Sample(array(2, 2, 5), array(3, 2, 2), array(3), 1, "same"),
         Sample(array(2, 2, 5), array(3, 2, 2), array(3), 1, "valid"),
+        Sample(np.asfortranarray(array(2, 2, 5)), array(3, 2, 2), array(3), 1, "same", tags=("non-contiguous",)),
     ),
 )
 def conv1d_padding(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
@@ -354,6 +355,7 @@ def conv2d(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilati
         Sample(array(1, 2, 3, 4), array(3, 2, 3, 3), None, 1, "same"),
         Sample(array(1, 2, 3, 4), array(3, 2, 2, 3), None, 1, "same"),
         Sample(array(1, 2, 3, 4), array(3, 2, 2, 3), None, 1, "valid"),
+        Sample(np.asfortranarray(array(1, 2, 2, 3)), array(1, 2, 2, 1), None, 1, "same", tags=("non-contiguous",)),
     ),
 )
 def conv2d_padding(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
@@ -403,6 +405,9 @@ def conv3d(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilati
         Sample(array(1, 1, 2, 3, 3), array(2, 1, 1, 3, 3), None, 1, "same"),
         Sample(array(1, 1, 2, 3, 3), array(2, 1, 1, 2, 3), None, 1, "same"),
         Sample(array(1, 1, 2, 3, 3), array(2, 1, 1, 2, 3), None, 1, "valid"),
+        Sample(
+            np.asfortranarray(array(1, 1, 2, 2, 2)), array(1, 1, 1, 2, 1), None, 1, "same", tags=("non-contiguous",)
+        ),
     ),
 )
 def conv3d_padding(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine.op import Op, Sample, Spec, op
 from engine.rules import rules
-from engine.samples import over, unary
+from engine.samples import over, strided, unary
 from engine.shapes import same
 
 
@@ -275,6 +275,7 @@ def alias(input: Any) -> Any:
         Sample(np.arange(6.0), np.ones((2, 3))),
         Sample(np.array([1.5]), np.array(1.0), tags=("0-d",)),
         Sample(np.zeros((0, 3)), np.zeros(0), tags=("empty",)),
+        Sample(strided(3, 2), np.ones((3, 2, 1)), tags=("non-contiguous",)),
     ),
 )
 def view_as(input: Any, other: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from engine import dtypes, layout
 from engine.errors import ArgumentError, InvalidValueError, TensorError
 from engine.op import Sample, Spec, op
-from engine.samples import array, over, unary
+from engine.samples import array, over, strided, unary
 from engine.tensor import Tensor
 
 
@@ -414,7 +414,10 @@ def _new(input: Spec, size: Any, dtype: Any, device: Any, requires_grad: Any) ->
 
 
 NEW = over(
-    Sample(array(2), (2, 3)), Sample(np.array(1.5), (), tags=("0-d",)), Sample(array(0, 2), (0,), tags=("empty",))
+    Sample(array(2), (2, 3)),
+    Sample(np.array(1.5), (), tags=("0-d",)),
+    Sample(array(0, 2), (0,), tags=("empty",)),
+    Sample(strided(3, 2), (2,), tags=("non-contiguous",)),
 )
 
 

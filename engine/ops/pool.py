@@ -135,7 +135,10 @@ def _with_indices(d: int) -> Op:
         forms="function",
         grad_fn=f"MaxPool{d}DWithIndicesBackward0",
         samples=over(
-            Sample(x, 2), Sample(x, 2, 1, 1, 1, True), Sample(np.asfortranarray(x), 2, tags=("non-contiguous",))
+            Sample(x, 2),
+            Sample(x, 2, 1, 1, 1, True),
+            Sample(x[:0], 2, tags=("empty",)),
+            Sample(np.asfortranarray(x), 2, tags=("non-contiguous",)),
         ),
         vjp={"input": lambda g, input, result1: rules._max_pool_backward(g, input, result1, d)},
     )(kernel)

@@ -11,7 +11,7 @@ from engine.errors import TensorError
 from engine.generator import Generator, default_generator
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
-from engine.samples import array, over, unary
+from engine.samples import array, over, strided, unary
 
 OPTIONS = "*, Generator? generator=None, ScalarType? dtype=None, str? device=None, bool requires_grad=False"
 LIKE = "*, ScalarType? dtype=None, str? device=None, bool requires_grad=False"
@@ -296,7 +296,12 @@ def bernoulli(input: Any, generator: Any) -> Any:
         _drawn(input, num_samples, replacement), dtypes.int64
     ),
     kind="opaque",
-    samples=over(Sample(array(4, low=0.1, high=0.9), 2), Sample(array(2, 4, low=0.1, high=0.9), 3, True)),
+    samples=over(
+        Sample(array(4, low=0.1, high=0.9), 2),
+        Sample(array(2, 4, low=0.1, high=0.9), 3, True),
+        Sample(np.zeros((0, 4)), 2, tags=("empty",)),
+        Sample(strided(3, 2, low=0.1, high=0.9), 1, tags=("non-contiguous",)),
+    ),
 )
 def multinomial(input: Any, num_samples: Any, replacement: Any, generator: Any) -> Any:
     """Indices drawn with the (unnormalised) probabilities in each row.

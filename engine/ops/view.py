@@ -183,7 +183,13 @@ def _h_meta(input: Spec) -> Spec:
     return Spec(input.shape[::-1], input.dtype)
 
 
-@op("H(Tensor input) -> Tensor", meta=_h_meta, kind="composite", forms="property", samples=WHOLE)
+@op(
+    "H(Tensor input) -> Tensor",
+    meta=_h_meta,
+    kind="composite",
+    forms="property",
+    samples=lambda: [*WHOLE(), Sample(np.array(1.5), tags=("0-d",))],
+)
 def adjoint_matrix(input: Any) -> Any:
     """The conjugate transpose of a matrix. Source: torch.Tensor.H.
 
@@ -355,7 +361,10 @@ def narrow(input: Any, dim: Any, start: Any, length: Any) -> Any:
     meta=lambda input, dim, start, length: Spec(_narrowed(input.shape, dim, 0, length)[1], input.dtype),
     kind="composite",
     samples=over(
-        Sample(array(4, 3), 0, np.array(1), 2), Sample(array(4, 3), -1, np.array(1), 2, tags=("negative dim",))
+        Sample(array(4, 3), 0, np.array(1), 2),
+        Sample(array(4, 3), -1, np.array(1), 2, tags=("negative dim",)),
+        Sample(array(0, 3), 1, np.array(1), 2, tags=("empty",)),
+        Sample(strided(3, 4), 0, np.array(1), 2, tags=("non-contiguous",)),
     ),
 )
 def narrow_tensor(input: Any, dim: Any, start: Any, length: Any) -> Any:

@@ -113,17 +113,18 @@ def covered(row: Op, sample: Sample) -> set[str]:
     """The cases that a sample is, whatever its tags say."""
     bound = arguments(row, sample)
     arrays = [t._array for t in flat(bound)]
+    answers = [t._array for t in outputs(call(row, bound)) if isinstance(t, Tensor)]
     if row.kind == "create" and not arrays:
-        arrays = [t._array for t in outputs(call(row, bound)) if isinstance(t, Tensor)]
+        arrays = answers
     found = set()
     if any(a.ndim == 0 for a in arrays):
         found.add("0-d")
-    if any(a.size == 0 for a in arrays):
+    if any(a.size == 0 for a in (*arrays, *answers)):
         found.add("empty")
     if any(a.ndim and not np.asarray(a).flags.c_contiguous for a in arrays):
         found.add("non-contiguous")
     shapes = {tuple(a.shape) for a in arrays}
-    if len(shapes) > 1 or {tuple(o.shape) for o in outputs(call(row, bound)) if isinstance(o, Tensor)} - shapes:
+    if len(shapes) > 1 or {tuple(a.shape) for a in answers} - shapes:
         found.add("broadcast")
     if any(_negative(v) for v in bound):
         found.add("negative dim")
