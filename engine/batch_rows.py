@@ -417,3 +417,13 @@ def _diag_embed(op: Op, bound: list[Any], level: int, size: int) -> Any:
 def _copies(op: Op, bound: list[Any], level: int, size: int) -> Any:
     plain = getattr(rules, op.schema.name.removesuffix("_copy"))
     return rules.clone(plain(*(v for v in bound if v is not False)).physical)
+
+
+@rule("_as_strided", "_as_strided_copy")
+def _as_strided(op: Op, bound: list[Any], level: int, size: int) -> Any:
+    v, sizes, stride, offset, strides = bound
+    whole = front(v, level, size)
+    if hasattr(whole, "physical"):
+        return looped(op, bound, level, size)
+    step = whole.stride(0)
+    return run(op, [whole, (size, *sizes), (step, *stride), offset, (step, *strides)])

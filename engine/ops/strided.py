@@ -65,8 +65,12 @@ def _steps(view: Any) -> tuple[int, ...]:
     return tuple(s // view.itemsize for s in view.strides)
 
 
-def _raw(input: Any) -> Any:
-    return array_of(input) if isinstance(input, Tensor) else np.asarray(input)
+def _raw(input: Any) -> tuple[Any, int]:
+    """The array of a tensor, and how many batch dims it has in front of the tensor's own."""
+    if hasattr(input, "physical"):
+        array, depth = _raw(input.physical)
+        return array, depth + 1
+    return array_of(input) if isinstance(input, Tensor) else np.asarray(input), 0
 
 
 def _bounds(memory: Any, size: Any, stride: Any, offset: int) -> None:
@@ -81,11 +85,11 @@ def _bounds(memory: Any, size: Any, stride: Any, offset: int) -> None:
 def _relative(input: Any, size: Any, stride: Any, storage_offset: Any) -> tuple[int, tuple[int, ...]]:
     """The region's offset from the first element of the input, and the input's own strides."""
     _check(size, stride)
-    view = _raw(input)
+    view, depth = _raw(input)
     memory, own = _memory(view)
     offset = own if storage_offset is None else storage_offset
     _bounds(memory, size, stride, offset)
-    return offset - own, _steps(view)
+    return offset - own, _steps(view)[depth:]
 
 
 def _meta(input: Spec, size: Any, stride: Any, *rest: Any) -> Spec:
