@@ -150,7 +150,12 @@ def floor_divide(input: Any, other: Any) -> Any:
 def _remainder(input: Any, other: Any) -> Any:
     REMAINDER.check(input)
     _whole(other)
-    return np.remainder(input, other)
+    out = np.remainder(input, other)
+    if input.dtype.kind == "f":
+        zero = np.equal(out, 0)
+        if np.logical_or.reduce(zero, axis=None):  # the sign of a zero is the input's
+            return np.where(zero, np.copysign(out, input), out)
+    return out
 
 
 @op(

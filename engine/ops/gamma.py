@@ -50,7 +50,7 @@ def lgamma(input: Any) -> Any:
     tensor([0.0000, 3.1781, 0.5724])
     """
     LGAMMA.check(input)
-    return in_single(special.gammaln)(input)
+    return np.where(np.equal(input, -np.inf), -input, in_single(special.gammaln)(input))
 
 
 @op(
