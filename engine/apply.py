@@ -22,7 +22,7 @@ from engine.plan import Plan, plan_of
 from engine.promotion import explain, promoted
 from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
-from engine.write import check_writable, set_history, write
+from engine.write import check_castable, check_writable, set_history, write
 
 __all__ = [
     "batch_hooks",
@@ -311,7 +311,7 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
     if recording and t._array.dtype.kind not in "fc":
         recording = 0
     if op.kind == "composite":
-        raise ArgumentError(f"{op.name}_() has no in-place form")
+        return _run_composite_inplace(op, bound)
     promoted(op, raws)
     plan = plan_of(op, mask) if recording else None
     if plan is None and recording and op.vjp is None and node_of(t) is not None and op.kind != "create":
@@ -334,6 +334,16 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
         node.dtype = t._array.dtype
         set_history(t, node)
     return t
+
+
+def _run_composite_inplace(op: Op, bound: list[Any]) -> Tensor:
+    """A composite's result, made from the first tensor as it was and written into it, with its history."""
+    t: Tensor = bound[op.tensors[0]]
+    before = _plain(np.array(t._array)[()])
+    before._node = node_of(t)
+    out = op.kernel(*[before if i == op.tensors[0] else v for i, v in enumerate(bound)])
+    check_castable(out._array.dtype, t._array.dtype)
+    return t.copy_(out)  # type: ignore[no-any-return, attr-defined]
 
 
 def general(overloads: Sequence[Op]) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ from engine.view import Step, forbidden, replay, replay_node
 if TYPE_CHECKING:
     from engine.node import Edge
 
-__all__ = ["CopySlices", "check_writable", "set_history", "write"]
+__all__ = ["CopySlices", "check_castable", "check_writable", "set_history", "write"]
 
 
 def check_writable(t: Tensor, *, records: bool) -> None:
@@ -54,6 +54,14 @@ def check_writable(t: Tensor, *, records: bool) -> None:
         )
 
 
+def check_castable(result: np.dtype[Any], wanted: np.dtype[Any]) -> None:
+    """Errors: RuntimeError where a result is of a higher category than the tensor that it is to be written into."""
+    if result != wanted and _category(result) > _category(wanted):
+        raise DtypeError(
+            f"result type {dtypes.spoken(result)} can't be cast to the desired output type {dtypes.spoken(wanted)}"
+        )
+
+
 def write(t: Tensor, values: Any) -> None:
     """Replace the values of ``t`` and bump its version; history is ``set_history``'s.
 
@@ -64,10 +72,7 @@ def write(t: Tensor, values: Any) -> None:
         raise ShapeError(
             f"output with shape {list(array.shape)} doesn't match the broadcast shape {list(values.shape)}"
         )
-    if values.dtype != array.dtype and _category(values.dtype) > _category(array.dtype):
-        raise DtypeError(
-            f"result type {dtypes.spoken(values.dtype)} can't be cast to the desired output type {dtypes.spoken(array.dtype)}"
-        )
+    check_castable(values.dtype, array.dtype)
     transaction = current.get()
     if transaction is not None:
         transaction.bytes_of(array)

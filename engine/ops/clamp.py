@@ -38,10 +38,11 @@ def _clamp_meta(input: Spec, min: Any, max: Any) -> Spec:
 def _bounds(input: Any, *values: Any) -> tuple[np.dtype[Any], list[Any]]:
     """The dtype of an input and numbers, and the numbers in it. Errors: RuntimeError for what it cannot hold."""
     d = common(input, *(v for v in values if v is not None))
+    CLAMP.check(input)
     if any(type(v) is complex for v in values):
         raise TensorError("value cannot be converted to type double without overflow")
     try:
-        return d, [None if v is None else d.type(v) for v in values]
+        return d, [None if v is None else d.type(v % 256 if d.kind == "u" and -256 < v < 0 else v) for v in values]
     except OverflowError:
         raise TensorError(f"value cannot be converted to type {d.name}_t without overflow") from None
 

@@ -59,7 +59,7 @@ def conj_physical(input: Any) -> Any:
     >>> torch.conj_physical(torch.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return np.conjugate(input)
+    return np.conjugate(input) if input.dtype.kind == "c" else np.array(input)
 
 
 @op("resolve_conj(Tensor input) -> Tensor", meta=same, kind="composite", samples=unary())

@@ -86,7 +86,7 @@ def add(input: Any, other: Any, alpha: Any) -> Any:
 
 def _bools(input: Any, other: Any) -> None:
     """Refuse bool tensors: a difference of masks is not what anyone means."""
-    bools = [getattr(getattr(v, "dtype", None), "name", "") == "bool" for v in (input, other)]
+    bools = [type(v) is bool or getattr(getattr(v, "dtype", None), "name", "") == "bool" for v in (input, other)]
     if any(bools):
         raise TensorError(NO_BOOLS if all(bools) else NO_BOOL)
 
@@ -101,7 +101,7 @@ def _sub_meta(input: Any, other: Any, alpha: Any) -> Spec:
 def _in(value: Any, d: np.dtype[Any]) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return value if value.dtype == d else value.astype(d)
-    return np.array(value, d)
+    return np.asarray(value).astype(d)
 
 
 def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:

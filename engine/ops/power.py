@@ -76,7 +76,7 @@ def _to_exponent(g: Any, input: Any, exponent: Any, result: Any) -> Any:
 
 
 def _scalar_meta(input: Spec, exponent: Any) -> Estimate:
-    if input.dtype.category == 1 and type(exponent) is int and exponent < 0:
+    if input.dtype.category < 2 and type(exponent) is int and exponent < 0:
         raise TensorError(NEGATIVE)
     d = dtypes.of_numpy(common(input, exponent))
     return Estimate((Spec(input.shape, d),), 0, 20 * max(input.numel, 1))
@@ -112,13 +112,15 @@ def pow_scalar(input: Any, exponent: Any) -> Any:
     tensor([1., 8.])
     """
     kind = type(exponent)
-    if kind is int and input.dtype.kind in "iu" and exponent < 0:
+    if kind is int and input.dtype.kind in "biu" and exponent < 0:
         raise TensorError(NEGATIVE)
     d = input.dtype
     if d.kind not in "fc" or kind is complex:
         d = common(input, exponent)
         if d != input.dtype:
             input = input.astype(d)
+    if d.kind == "b":
+        return np.logical_or(input, not exponent)
     if exponent == 2:
         return np.multiply(input, input)
     if d.kind in "fc":
@@ -185,6 +187,7 @@ def pow_base(input: Any, exponent: Any) -> Any:
     "square(Tensor input) -> Tensor",
     meta=lambda input: Spec(input.shape, dtypes.int64 if input.dtype.category == 0 else input.dtype),
     kind="composite",
+    forms=FORMS,
     samples=unary(),
 )
 def square(input: Any) -> Any:

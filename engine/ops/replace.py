@@ -42,7 +42,8 @@ def _fits(input: Any, mask: Any, value: Any) -> None:
         unfit = type(value) is complex and not name.startswith("complex")
         if whole and not unfit:
             bounds = np.iinfo(name)
-            unfit = not math.isfinite(value) or not bounds.min <= int(value) <= bounds.max
+            low = bounds.min or -bounds.max  # what is unsigned wraps
+            unfit = not math.isfinite(value) or not low <= int(value) <= bounds.max
         if unfit:
             raise TensorError(f"value cannot be converted to type {_WIDE.get(name, _CPP.get(name))} without overflow")
     elif value.dtype.name.startswith("complex") and not name.startswith("complex"):
@@ -60,7 +61,11 @@ def _filled_meta(input: Spec, mask: Spec, value: Any) -> Spec:
 
 def _filled(input: Any, mask: Any, value: Any) -> Any:
     _fits(input, mask, value)
-    fill = value.astype(input.dtype) if isinstance(value, (np.ndarray, np.generic)) else input.dtype.type(value)
+    fill = (
+        value.astype(input.dtype)
+        if isinstance(value, (np.ndarray, np.generic))
+        else np.asarray(value).astype(input.dtype)
+    )
     return np.where(mask, fill, input)
 
 
