@@ -42,6 +42,15 @@ def _along(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, dim: f(x, axis=dim) if x.ndim else f(x, axis=None).reshape(())
 
 
+def _blocks(parts: list[Any]) -> Any:
+    out = np.zeros((sum(p.shape[0] for p in parts), sum(p.shape[1] for p in parts)))
+    row = col = 0
+    for p in parts:
+        out[row : row + p.shape[0], col : col + p.shape[1]] = p
+        row, col = row + p.shape[0], col + p.shape[1]
+    return out
+
+
 SAME: Final = {  # NumPy's name is the row's
     "absolute", "arctan2", "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "conj", "copysign", "cos", "cosh",
     "deg2rad", "exp", "exp2", "expm1", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "gcd",
@@ -112,6 +121,19 @@ TWINS: Final[dict[str, Callable[..., Any]]] = {
     "where": lambda *args: np.where(*args) if len(args) > 1 else np.nonzero(np.atleast_1d(args[0])),
     "zeros_like": np.zeros_like,
     "ones_like": np.ones_like,
+    "block_diag": lambda tensors: _blocks([np.atleast_2d(t) for t in tensors]),
+    "column_stack": np.column_stack,
+    "diag": lambda x, diagonal=0: np.diag(x, diagonal),
+    "diagflat": lambda x, offset=0: np.diagflat(x, offset),
+    "dstack": np.dstack,
+    "hstack": np.hstack,
+    "index_select": lambda x, dim, index: np.take(x, index, dim) if x.ndim else x,
+    "nonzero": lambda x, as_tuple=False: np.nonzero(np.atleast_1d(x)) if as_tuple else np.argwhere(x),
+    "repeat": np.tile,
+    "roll": lambda x, shifts, dims=(): np.roll(x, shifts, None if dims == () else dims),
+    "take": np.take,
+    "tensor_split": lambda x, cuts, dim=0: tuple(np.array_split(x, cuts, dim)),
+    "vstack": np.vstack,
     "linalg.det": np.linalg.det,
     "linalg.inv": np.linalg.inv,
 }
