@@ -40,7 +40,7 @@ def _elu(input: Any, pos: float, neg: float, rate: float) -> Any:
     kind="pointwise",
     forms="",
     samples=over(Sample(array(2, 3), 1.2, 0.7, 0.5)),
-    vjp={"input": lambda g, input, neg, rate: g * lean(_elu_slope, input, 0.0, neg * rate, rate)},
+    vjp={"input": lambda g, input, neg, rate: g * rules._elu_slope(input, 0.0, neg * rate, rate)},
 )
 def _elu_slope(input: Any, pos: Any, neg: Any, rate: Any) -> Any:
     """The derivative of an exponential unit: ``pos`` above zero, ``neg·exp(rate·input)`` at and below.

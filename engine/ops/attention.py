@@ -70,7 +70,7 @@ def _scores(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float)
 
 
 def _is_bool(mask: Any) -> bool:
-    return mask.dtype.name == "bool"
+    return bool(mask.dtype.name == "bool")
 
 
 def _scale(query: Any, scale: float | None) -> float:
@@ -135,7 +135,8 @@ def _scaled_dot_product_flash_attention_for_cpu(
 
 
 def _dtype(value: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "c10::Half"}.get(value.dtype.name, value.dtype.name)
+    name: str = value.dtype.name
+    return {"float32": "float", "float64": "double", "float16": "c10::Half"}.get(name, name)
 
 
 def _check(query: Any, key: Any, value: Any, attn_mask: Any) -> None:

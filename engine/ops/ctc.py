@@ -91,7 +91,7 @@ class _Paths:
             total = after.copy()
             total[:, :-1] = np.logaddexp(total[:, :-1], after[:, 1:])
             total[:, :-2] = np.logaddexp(total[:, :-2], np.where(self.leaps[:, 2:], after[:, 2:], -np.inf))
-            ends = (t == self.inputs - 1)[:, None]
+            ends = np.equal(self.inputs - 1, t)[:, None]
             total = np.where(ends, np.where(last, 0, -np.inf), total)
             out[t] = after = np.where(self.inside & (t < self.inputs)[:, None], total + self.emitted[t], -np.inf)
         return out

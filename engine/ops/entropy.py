@@ -178,10 +178,10 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any, pos_w
     tensor(0.2201)
     """
     if target.shape != input.shape or target.dtype.kind != "f":
-        _logits_meta(
-            *(v if v is None else Spec(v.shape, dtypes.of_numpy(v.dtype)) for v in (input, target, weight, pos_weight)),
-            reduction,
-        )
+        found: list[Any] = [
+            v if v is None else Spec(v.shape, dtypes.of_numpy(v.dtype)) for v in (input, target, weight, pos_weight)
+        ]
+        _logits_meta(found[0], found[1], found[2], found[3], reduction)
     LOGITS.check(input)
     return _with_logits(input, target, weight, pos_weight, reduction).astype(target.dtype, copy=False)
 

@@ -20,7 +20,7 @@ GLU = floating("glu_cpu")
 
 @op(
     "tanhshrink(Tensor input) -> Tensor",
-    meta=lambda input: Spec(input.shape, input.dtype if input.dtype.category >= 2 else dtypes.get_default_dtype()),
+    meta=lambda input: _floating_spec(input),
     kind="composite",
     names=("nn.functional.tanhshrink",),
     forms="function",
@@ -37,7 +37,7 @@ def tanhshrink(input: Any) -> Any:
 
 @op(
     "softsign(Tensor input) -> Tensor",
-    meta=lambda input: Spec(input.shape, input.dtype if input.dtype.category >= 2 else dtypes.get_default_dtype()),
+    meta=lambda input: _floating_spec(input),
     kind="composite",
     names=("nn.functional.softsign",),
     forms="function",
@@ -78,6 +78,44 @@ def softmin(input: Any, dim: Any, dtype: Any) -> Any:
 def _softmin_meta(input: Spec, dim: int, dtype: Any) -> Spec:
     wrap_dim(dim, input.ndim)
     return Spec(input.shape, dtype or input.dtype)
+
+
+def _floating_spec(input: Spec) -> Spec:
+    return Spec(input.shape, input.dtype if input.dtype.category >= 2 else dtypes.get_default_dtype())
+
+
+@op(
+    "tanh(Tensor input) -> Tensor",
+    meta=_floating_spec,
+    kind="composite",
+    names=("nn.functional.tanh",),
+    forms="function",
+    samples=unary(),
+)
+def tanh(input: Any) -> Any:
+    """``torch.tanh``. Source: torch.nn.functional.tanh.
+
+    >>> torch.nn.functional.tanh(torch.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
+    return rules.tanh(input)
+
+
+@op(
+    "sigmoid(Tensor input) -> Tensor",
+    meta=_floating_spec,
+    kind="composite",
+    names=("nn.functional.sigmoid",),
+    forms="function",
+    samples=unary(),
+)
+def sigmoid(input: Any) -> Any:
+    """``torch.sigmoid``. Source: torch.nn.functional.sigmoid.
+
+    >>> torch.nn.functional.sigmoid(torch.tensor([0.0, 1.0]))
+    tensor([0.5000, 0.7311])
+    """
+    return rules.sigmoid(input)
 
 
 def _halved(input: Any, dim: int) -> int:
