@@ -22,6 +22,7 @@ __all__ = [
     "floating",
     "heavy",
     "is_complex",
+    "on_diagonal",
     "plain",
     "real_of",
     "square",
@@ -98,6 +99,16 @@ def failed(name: str, info: Any, sentence: str) -> None:
     if bad.size:
         first = int(bad[0])
         raise TensorError(f"{name}: (Batch element {first}): " + sentence.format(info=int(codes.reshape(-1)[first])))
+
+
+def on_diagonal(rows: int, columns: int | None = None) -> Any:
+    """Where the diagonal of a matrix is: a mask.
+
+    >>> on_diagonal(2)
+    array([[ True, False],
+           [False,  True]])
+    """
+    return np.eye(rows, columns, dtype=bool)
 
 
 def cost(shape: Sequence[int], weight: int) -> int:

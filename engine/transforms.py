@@ -39,7 +39,7 @@ def _dtype(input: Any) -> dtypes.dtype:
     return input.dtype if isinstance(input.dtype, dtypes.dtype) else dtypes.of_numpy(input.dtype)
 
 
-def scale(norm: str | None, forward: bool) -> int:
+def _scale(norm: str | None, forward: bool) -> int:
     """The scaling for PyTorch's word. Errors: RuntimeError for another."""
     if norm not in (None, "backward", "forward", "ortho"):
         raise TensorError(f'Invalid normalization mode: "{norm}"')
@@ -52,7 +52,7 @@ def _listed(value: Any) -> tuple[int, ...] | None:
     return None if value is None else (value,) if isinstance(value, int) else tuple(value)
 
 
-def axes(input: Any, s: Any, dim: Any) -> Axes:
+def _axes(input: Any, s: Any, dim: Any) -> Axes:
     """The sizes and the dims of a transform. Errors: RuntimeError in PyTorch's words."""
     sizes, dims = _listed(s), _listed(dim)
     shape = tuple(input.shape)
@@ -120,39 +120,39 @@ def _full(sizes: Sequence[int], s: Any) -> tuple[int, ...]:
 
 def c2c(input: Any, s: Any, dim: Any, norm: Any, forward: bool) -> Any:
     """Complex to complex."""
-    sizes, dims = axes(input, s, dim)
+    sizes, dims = _axes(input, s, dim)
     _positive(sizes)
-    return rules._fft_c2c(_resized(_as_complex(input), sizes, dims), dims, scale(norm, forward), forward)
+    return rules._fft_c2c(_resized(_as_complex(input), sizes, dims), dims, _scale(norm, forward), forward)
 
 
 def r2c(name: str, input: Any, s: Any, dim: Any, norm: Any, onesided: bool = True) -> Any:
     """Real to complex, half of it or the whole."""
-    sizes, dims = axes(input, s, dim)
+    sizes, dims = _axes(input, s, dim)
     _some(name, dims)
     _positive(sizes)
     real = _as_real(input, f"{name} expects a real input tensor")
-    return rules._fft_r2c(_resized(real, sizes, dims), dims, scale(norm, True), onesided)
+    return rules._fft_r2c(_resized(real, sizes, dims), dims, _scale(norm, True), onesided)
 
 
 def c2r(name: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
     """Half a spectrum to real."""
-    sizes, dims = axes(input, s, dim)
+    sizes, dims = _axes(input, s, dim)
     _some(name, dims)
     sizes = _full(sizes, s)
     _positive(sizes)
     half = (*sizes[:-1], sizes[-1] // 2 + 1)
-    return rules._fft_c2r(_resized(_as_complex(input), half, dims), dims, scale(norm, False), sizes[-1])
+    return rules._fft_c2r(_resized(_as_complex(input), half, dims), dims, _scale(norm, False), sizes[-1])
 
 
 def hermitian(name: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
     """Half a signal with Hermitian symmetry to its real spectrum."""
-    sizes, dims = axes(input, s, dim)
+    sizes, dims = _axes(input, s, dim)
     _some(name, dims)
     sizes = _full(sizes, s)
     _positive(sizes)
     half = (*sizes[:-1], sizes[-1] // 2 + 1)
     signal = _resized(_as_complex(input), half, dims)
-    by = scale(norm, True)
+    by = _scale(norm, True)
     if len(dims) > 1:
         signal = rules._fft_c2c(signal, dims[:-1], by, True)
     return rules._fft_c2r(signal.conj(), dims[-1:], by, sizes[-1])
@@ -160,11 +160,11 @@ def hermitian(name: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
 
 def inverse_hermitian(name: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
     """A real spectrum to half of its signal."""
-    sizes, dims = axes(input, s, dim)
+    sizes, dims = _axes(input, s, dim)
     _some(name, dims)
     _positive(sizes)
     spectrum = _resized(_as_real(input, f"{name} expects a real input tensor"), sizes, dims)
-    by = scale(norm, False)
+    by = _scale(norm, False)
     out = rules._fft_r2c(spectrum, dims[-1:], by, True).conj()
     return rules._fft_c2c(out, dims[:-1], by, False) if len(dims) > 1 else out
 
@@ -188,8 +188,8 @@ def estimated(kind: str, name: str) -> Callable[..., Estimate]:
 
     def meta(input: Spec, s: Any = None, dim: Any = None, norm: Any = None) -> Estimate:
         d = complex_of(input.dtype)
-        sizes, dims = axes(input, s, dim)
-        scale(norm, True)
+        sizes, dims = _axes(input, s, dim)
+        _scale(norm, True)
         if kind != "c2c":
             _some(name, dims)
         if kind == "half" and input.dtype.category == 3:

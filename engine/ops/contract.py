@@ -11,6 +11,7 @@ import numpy as np
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, ShapeError, TensorError
+from engine.matrices import on_diagonal
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -346,7 +347,7 @@ def _trace_meta(input: Spec) -> Spec:
         Sample(np.zeros((0, 3)), tags=("empty",)),
         Sample(strided(3, 2), tags=("non-contiguous",)),
     ),
-    vjp={"input": lambda g, input_shape: rules.where(np.eye(*input_shape, dtype=bool), g, 0)},
+    vjp={"input": lambda g, input_shape: rules.where(on_diagonal(*input_shape), g, 0)},
 )
 def trace(input: Any) -> Any:
     """The sum of the diagonal of a matrix.

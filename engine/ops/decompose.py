@@ -11,7 +11,7 @@ from scipy.linalg import get_lapack_funcs
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import TensorError, UnsupportedDtypeError
-from engine.matrices import adjoint, failed, floating, heavy, is_complex, plain, real_of, square
+from engine.matrices import adjoint, failed, floating, heavy, is_complex, on_diagonal, plain, real_of, square
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over
@@ -48,7 +48,7 @@ def _factored(A: Any, upper: bool) -> tuple[Any, Any]:
         except np.linalg.LinAlgError:
             pass
     out, info = np.empty_like(A), np.zeros(A.shape[:-2], np.int32)
-    (potrf,) = get_lapack_funcs(("potrf",), (A,))
+    potrf: Any = get_lapack_funcs("potrf", (A,))
     for i in np.ndindex(info.shape):
         out[i], info[i] = potrf(A[i], lower=not upper, clean=True)
     return out, info
@@ -155,12 +155,12 @@ def _gaps(values: Any) -> Any:
     """Differences of each two values, values[k] - values[j], with ones on the diagonal."""
     n = values.shape[-1]
     gaps = rules.unsqueeze(values, -2) - rules.unsqueeze(values, -1)
-    return rules.where(np.eye(n, dtype=bool), 1, gaps)
+    return rules.where(on_diagonal(n), 1, gaps)
 
 
 def _onto_diagonal(values: Any) -> Any:
     """Matrices with the values on their diagonal."""
-    return rules.where(np.eye(values.shape[-1], dtype=bool), rules.unsqueeze(values, -2), 0)
+    return rules.where(on_diagonal(values.shape[-1]), rules.unsqueeze(values, -2), 0)
 
 
 def _to_hermitian(grads: Any, result0: Any, result1: Any) -> Any:
@@ -171,7 +171,7 @@ def _to_hermitian(grads: Any, result0: Any, result1: Any) -> Any:
             return None
         return (result1 * rules.unsqueeze(to_values, -2)) @ adjoint(result1)
     inner = _skew(adjoint(result1) @ to_vectors) / (2 * _gaps(result0))
-    diagonal = np.eye(result0.shape[-1], dtype=bool)
+    diagonal = on_diagonal(result0.shape[-1])
     inner = rules.where(diagonal, 0 if to_values is None else rules.unsqueeze(to_values, -2), inner)
     return result1 @ (inner @ adjoint(result1))
 
@@ -272,13 +272,13 @@ def _to_rectangular(grads: Any, result0: Any, result1: Any, result2: Any, full_m
             return None
         return (u * rules.unsqueeze(to_s, -2)) @ vh if m >= n else u @ (rules.unsqueeze(to_s, -1) * vh)
     column, row = rules.unsqueeze(s, -1), rules.unsqueeze(s, -2)
-    gaps = rules.where(np.eye(k, dtype=bool), 1, (row - column) * (row + column))
+    gaps = rules.where(on_diagonal(k), 1, (row - column) * (row + column))
     inner: Any = 0 if to_s is None else _onto_diagonal(to_s)
     if to_u is not None:
         turn = adjoint(u) @ to_u
         inner = inner + _skew(turn) / gaps * row
         if is_complex(u):
-            inner = inner + rules.where(np.eye(k, dtype=bool), _skew(turn) / (2 * row), 0)
+            inner = inner + rules.where(on_diagonal(k), _skew(turn) / (2 * row), 0)
     if to_vh is not None:
         inner = inner + column * (_skew(vh @ adjoint(to_vh)) / gaps)
     whole = u @ inner @ vh

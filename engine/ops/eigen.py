@@ -10,7 +10,7 @@ import scipy.linalg
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, TensorError, UnsupportedDtypeError
-from engine.matrices import adjoint, floating, heavy, square
+from engine.matrices import adjoint, floating, heavy, on_diagonal, square
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over
@@ -59,7 +59,7 @@ def _to_any(grads: Any, result0: Any, result1: Any) -> Any:
     turned = star @ to_vectors
     sizes = rules.real(rules.diagonal(turned, 0, -2, -1))
     gaps = (rules.unsqueeze(result0, -2) - rules.unsqueeze(result0, -1)).conj()
-    diagonal = np.eye(result0.shape[-1], dtype=bool)
+    diagonal = on_diagonal(result0.shape[-1])
     inner = (turned - (star @ result1) * rules.unsqueeze(sizes, -2)) / rules.where(diagonal, 1, gaps)
     inner = rules.where(diagonal, 0 if to_values is None else rules.unsqueeze(to_values, -2), inner)
     return rules.linalg_solve(star, inner @ star)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.transforms import c2c, c2r, complex_of, estimated, hermitian, inverse_hermitian, r2c, steps
 
-FORWARD = ("backward", "ortho", "forward")
-INVERSE = ("forward", "ortho", "backward")
+FORWARD: Final[tuple[Literal["backward", "ortho", "forward"], ...]] = ("backward", "ortho", "forward")
+INVERSE: Final[tuple[Literal["backward", "ortho", "forward"], ...]] = ("forward", "ortho", "backward")
 """NumPy's words for no scaling, by the root, by the size."""
 
 
@@ -101,12 +101,16 @@ def _full_meta(input: Spec, dim: Any, normalization: int, last_dim_size: int) ->
     return Estimate((out,), 4 * out.nbytes, steps(shape, dim))
 
 
+def _weights(count: int, size: int, after: int, name: str) -> Any:
+    """How often each bin of half a spectrum stands in the whole, before so many further dims."""
+    twice = np.ones(count, np.float64 if name == "float64" else np.float32)
+    twice[1 : 1 + size - count] = 2
+    return twice.reshape(-1, *(1,) * after)
+
+
 def _to_half(g: Any, dim: Any, normalization: Any) -> Any:
     half = rules._fft_r2c(g, dim, normalization, True)
-    count = half.shape[dim[-1]]
-    twice = np.ones(count, np.float64 if g.dtype.name == "float64" else np.float32)
-    twice[1 : 1 + g.shape[dim[-1]] - count] = 2
-    return rules.mul(half, twice.reshape(-1, *(1,) * (g.ndim - 1 - dim[-1])))
+    return rules.mul(half, _weights(half.shape[dim[-1]], g.shape[dim[-1]], g.ndim - 1 - dim[-1], g.dtype.name))
 
 
 @op(

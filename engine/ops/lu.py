@@ -40,7 +40,7 @@ def _factored(A: Any) -> tuple[Any, Any, Any]:
     pivots = np.zeros((*lead, k), np.int32)
     info = np.zeros(tuple(lead), np.int32)
     if k:
-        (getrf,) = get_lapack_funcs(("getrf",), (packed,))
+        getrf: Any = get_lapack_funcs("getrf", (packed,))
         for i in np.ndindex(*lead):
             packed[i], pivots[i], info[i] = getrf(A[i])
     return packed, pivots + np.int32(1) if k else pivots, info
@@ -385,7 +385,7 @@ def linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: Any, adjoint: Any) -> An
     n = LU.shape[-1]
     packed = np.broadcast_to(LU, (*shape[:-2], n, n))
     exchanges = np.broadcast_to(pivots, (*shape[:-2], n)) - 1
-    (getrs,) = get_lapack_funcs(("getrs",), (out,))
+    getrs: Any = get_lapack_funcs("getrs", (out,))
     complex_ = out.dtype.kind == "c"
     for i in np.ndindex(shape[:-2]):
         if left:

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.domain import spoken
 from engine.errors import AutogradError, DtypeError, ShapeError, TensorError, UnsupportedDtypeError
-from engine.matrices import adjoint, floating, heavy, plain, real_of
+from engine.matrices import adjoint, floating, heavy, on_diagonal, plain, real_of
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -37,7 +37,7 @@ def _qr_meta(A: Spec, mode: str) -> Estimate:
 def _completed(value: Any) -> Any:
     """What undoes taking the upper triangle of a Hermitian matrix with a real diagonal."""
     n = value.shape[-1]
-    return rules.where(np.eye(n, dtype=bool), rules.real(value), value + adjoint(rules.triu(value, 1)))
+    return rules.where(on_diagonal(n), rules.real(value), value + adjoint(rules.triu(value, 1)))
 
 
 def _to_qr(grads: Any, result0: Any, result1: Any, mode: Any) -> Any:
@@ -249,7 +249,7 @@ def _product_meta(input: Spec, tau: Spec) -> Estimate:
 
 
 def _to_product(g: Any, input: Any, tau: Any) -> Any:
-    start = rules.add(rules.zeros_like(input), np.eye(*input.shape[-2:], dtype=input.dtype.name))
+    start = rules.where(on_diagonal(*input.shape[-2:]), 1, rules.zeros_like(input))
     below, factors, _ = _to_reflections(g, input, tau, start, range(tau.shape[-1]), False)
     return below, factors
 

@@ -41,7 +41,7 @@ def _squares() -> tuple[Sample, ...]:
 def _zero_pivots(A: Any) -> Any:
     """For each matrix the number of the first zero on the diagonal of U, counted from 1; 0: it has an inverse."""
     info = np.zeros(A.shape[:-2], np.int32)
-    (getrf,) = get_lapack_funcs(("getrf",), (A,))
+    getrf: Any = get_lapack_funcs("getrf", (A,))
     for i in np.ndindex(info.shape):
         info[i] = getrf(A[i])[2] if A.shape[-1] else 0
     return info

@@ -47,7 +47,7 @@ def _substituted(A: Any, B: Any, upper: bool, left: bool, unitriangular: bool) -
     if not out.size:
         return out
     factors = np.broadcast_to(A, (*shape[:-2], n, n)).astype(d, copy=False)
-    (trsm,) = get_blas_funcs(("trsm",), (out,))
+    trsm: Any = get_blas_funcs("trsm", (out,))
     for i in np.ndindex(shape[:-2]):
         out[i] = trsm(1, factors[i], out[i], side=not left, lower=not upper, diag=unitriangular)
     return out
