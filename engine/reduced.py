@@ -9,7 +9,7 @@ import numpy as np
 from engine.rules import rules
 from engine.shapes import wrap_dims
 
-__all__ = ["chosen", "counted", "exponential", "is_raw", "restored", "spread", "stretched"]
+__all__ = ["along", "chosen", "counted", "exponential", "is_raw", "restored", "spread", "stretched"]
 
 
 def is_raw(x: Any) -> bool:
@@ -52,6 +52,19 @@ def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any
     """A reduced gradient, expanded to the shape of what was reduced."""
     g = restored(g, len(input_shape), dim, keepdim)
     return stretched(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
+
+
+def along(index: Any, dim: int) -> Any:
+    """What stands between the brackets to read or write an array at the indices along a dim: ``x[along(index, 1)]``.
+
+    >>> np.array([[5, 6], [7, 8]])[along(np.array([[1], [0]]), 1)].tolist()
+    [[6], [7]]
+    """
+    n = index.ndim
+    if n == 1:
+        return index
+    d = dim % n
+    return tuple(index if i == d else np.arange(index.shape[i]).reshape(-1, *(1,) * (n - 1 - i)) for i in range(n))
 
 
 def chosen(condition: Any, a: Any, b: Any) -> Any:

@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import Domain, real
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
-from engine.reduced import counted, restored
+from engine.reduced import along, counted, restored
 from engine.rules import rules
 from engine.samples import array, over, pairs, reductions, strided
 from engine.shapes import broadcast, reduced_shape, wrap_dim, wrap_dims
@@ -46,7 +46,7 @@ def _chosen(input: Any, dim: Any, index: Any) -> Any:
     >>> torch.tensor([[1.0, 5.0]]).max(1).values
     tensor([5.])
     """
-    return np.take_along_axis(input, index, dim) if input.ndim else input
+    return input[along(index, dim)] if input.ndim else input
 
 
 @op(
@@ -75,11 +75,9 @@ def _put(input: Any, dim: Any, index: Any, size: Any, add: Any) -> Any:
         return input
     out = np.zeros(size, input.dtype)
     if not add:
-        np.put_along_axis(out, index, input, dim)
+        out[along(index, dim)] = input
         return out
-    places = list(np.indices(index.shape, sparse=True))
-    places[dim] = index
-    np.add.at(out, tuple(places), input)
+    np.add.at(out, along(index, dim), input)
     return out
 
 
@@ -186,7 +184,7 @@ def _with_places(input: Any, dim: int, keepdim: bool, ufunc: Any, place: Any) ->
         wrap_dim(dim, 0)
         return input, np.int64(0)
     values = ufunc.reduce(input, axis=dim, keepdims=keepdim)
-    return values, place(input, dim, keepdims=keepdim)
+    return values, place(input, dim, None, keepdims=keepdim)
 
 
 @op(
@@ -209,7 +207,7 @@ def max_dim(input: Any, dim: Any, keepdim: Any) -> Any:
     if input.dtype.kind == "c":
         _sized("max()", input.shape, dim)
         MAX_DIM.check(input)
-    return _with_places(input, dim, keepdim, np.maximum, np.argmax)
+    return _with_places(input, dim, keepdim, np.maximum, np.ndarray.argmax)
 
 
 @op(
@@ -232,7 +230,7 @@ def min_dim(input: Any, dim: Any, keepdim: Any) -> Any:
     if input.dtype.kind == "c":
         _sized("min()", input.shape, dim)
         MIN_DIM.check(input)
-    return _with_places(input, dim, keepdim, np.minimum, np.argmin)
+    return _with_places(input, dim, keepdim, np.minimum, np.ndarray.argmin)
 
 
 @op(
@@ -352,7 +350,7 @@ def _place(name: str, input: Any, dim: Any, keepdim: bool, function: Any) -> Any
     if not input.ndim:
         wrap_dim(dim or 0, 0)
         return np.int64(0)
-    return function(input, dim, keepdims=keepdim)
+    return function(input, dim, None, keepdims=keepdim)
 
 
 def _places() -> list[Sample]:
@@ -373,7 +371,7 @@ def argmax(input: Any, dim: Any, keepdim: Any) -> Any:
     >>> torch.argmax(torch.tensor([[1.0, 5.0], [4.0, 2.0]]), 1)
     tensor([1, 0])
     """
-    return _place("argmax", input, dim, keepdim, np.argmax)
+    return _place("argmax", input, dim, keepdim, np.ndarray.argmax)
 
 
 @op(
@@ -390,7 +388,7 @@ def argmin(input: Any, dim: Any, keepdim: Any) -> Any:
     >>> torch.argmin(torch.tensor([[1.0, 5.0], [4.0, 2.0]]), 1)
     tensor([0, 1])
     """
-    return _place("argmin", input, dim, keepdim, np.argmin)
+    return _place("argmin", input, dim, keepdim, np.ndarray.argmin)
 
 
 @op(

@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.domain import Domain
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import along
 from engine.rules import rules
 from engine.samples import array, reductions
 from engine.shapes import wrap_dim
@@ -37,14 +38,15 @@ def _ranking(input: Any, dim: int, descending: bool) -> Any:
     if not input.ndim:
         return np.int64(0)
     if not descending:
-        return np.argsort(input, axis=dim, kind="stable")
-    backwards = np.argsort(np.flip(input, dim), axis=dim, kind="stable")
-    return np.flip(input.shape[dim] - 1 - backwards, dim)
+        return input.argsort(dim, "stable")
+    turned = (slice(None),) * (dim % input.ndim) + (slice(None, None, -1),)
+    backwards = input[turned].argsort(dim, "stable")
+    return np.subtract(input.shape[dim] - 1, backwards)[turned]
 
 
 def _sorted(input: Any, dim: int, descending: bool) -> Any:
     order = _ranking(input, dim, descending)
-    return (np.take_along_axis(input, order, dim), order) if input.ndim else (input, order)
+    return (input[along(order, dim)], order) if input.ndim else (input, order)
 
 
 def _to_places(grads: Any, input_shape: tuple[int, ...], dim: int, result1: Any) -> Any:
@@ -184,10 +186,11 @@ def topk(input: Any, k: Any, dim: Any, largest: Any, sorted: Any) -> Any:
     n = input.shape[d]
     if n < 64 or 4 * k > n or not k:
         order = _ranking(input, d, largest)[first]
-        return np.take_along_axis(input, order, d), order
+        return input[along(order, d)], order
     nth = n - k if largest else k - 1
     some = (slice(None),) * d + ((slice(nth, None) if largest else slice(0, k)),)
-    places = np.argpartition(input, nth, axis=d)[some]
-    values = np.take_along_axis(input, places, d)
+    places = input.argpartition(nth, d)[some]
+    values = input[along(places, d)]
     order = _ranking(values, d, largest)
-    return np.take_along_axis(values, order, d), np.take_along_axis(places, order, d)
+    at = along(order, d)
+    return values[at], places[at]
