@@ -40,7 +40,7 @@ def each(value: Any, d: int, what: str) -> tuple[int, ...]:
 
 
 def _name(value: Any) -> str:
-    return value.dtype.name
+    return str(value.dtype.name)
 
 
 def _check(

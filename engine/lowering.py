@@ -119,7 +119,8 @@ class Geometry:
         steps = x.strides[2:]
         taps = tuple(d * s for d, s in zip(self.dilation, steps, strict=True))
         if self.flat:
-            shape, strides = (self.run,), (x.itemsize,)
+            shape: tuple[int, ...] = (self.run,)
+            strides: tuple[int, ...] = (x.itemsize,)
         else:
             shape, strides = self.out, tuple(k * s for k, s in zip(self.stride, steps, strict=True))
         return np.ndarray((*x.shape[:2], *self.size, *shape), x.dtype, x, 0, (*x.strides[:2], *taps, *strides))
@@ -187,13 +188,13 @@ def spread(g: Any, weight: Any, t: Geometry) -> Any:
         m = stop - start
         np.matmul(w, t.with_pitch(g[start:stop], buffer), out=made[:m])
         if t.flat:
-            taps = made[:m].reshape(m, t.channels, t.taps, t.run)
+            taps: Any = made[:m].reshape(m, t.channels, t.taps, t.run)
             for k, offset in enumerate(t.offsets()):
                 part = lined[start:stop, :, offset : offset + t.run]
                 np.add(part, taps[:, :, k], out=part)
         else:
             taps = made[:m].reshape(m, t.channels, *t.size, *t.out)
-            views = t.windows(whole[start:stop])
+            views: Any = t.windows(whole[start:stop])
             for tap in product(*map(range, t.size)):
                 part = views[(slice(None), slice(None), *tap)]
                 np.add(part, taps[(slice(None), slice(None), *tap)], out=part)

@@ -259,10 +259,14 @@ def _max_row(d: int) -> Op:
         _MAX[d].check(input)
         return _highest(input, sizes)
 
-    kernel.__doc__ = (
-        f"The maxima of parts over {d} dims and their places. Gradient: g at the places. Source: "
-        f"torch.nn.functional.adaptive_max_pool{d}d_with_indices."
-    )
+    kernel.__doc__ = f"""The maxima of so many parts of the last {d} dims, and their flat places in the input.
+
+    Gradient: g at the places. Errors: RuntimeError for sizes that do not fit.
+    Source: torch.nn.functional.adaptive_max_pool{d}d_with_indices.
+
+    >>> torch.nn.functional.adaptive_max_pool{d}d_with_indices(torch.arange({4**d}.0).reshape({", ".join(["1"] + ["4"] * d)}), 1)[1].item()
+    {4**d - 1}
+    """
     return op(
         f"adaptive_max_pool{d}d(Tensor input, Any output_size) -> (Tensor values, Tensor indices)",
         meta=_max_meta(d),

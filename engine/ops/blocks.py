@@ -24,7 +24,7 @@ def _two(what: str, value: Any) -> tuple[int, int]:
         values *= 2
     if len(values) != 2:
         raise TensorError(f"It is expected {what} equals to 2, but got size {len(values)}")
-    return values  # type: ignore[return-value]
+    return values
 
 
 def _sizes(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple[int, int], ...]:

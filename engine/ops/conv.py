@@ -98,8 +98,8 @@ def convolution(
     """
     _, t = geometry(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
     if input.dtype.char == "e":
-        wide = (None if v is None else v.astype(np.float32) for v in (input, weight, bias))
-        return _run(*wide, transposed, t).astype(np.float16)
+        x, w, b = (None if v is None else v.astype(np.float32) for v in (input, weight, bias))
+        return _run(x, w, b, transposed, t).astype(np.float16)
     return _run(input, weight, bias, transposed, t)
 
 

@@ -122,10 +122,13 @@ def _with_indices(d: int) -> Op:
         _DOMAIN[d].check(input)
         return _highest_places(input, w)
 
-    kernel.__doc__ = (
-        f"The maxima over windows in {d} dims and their flat places in the input. Gradient: g at the places. Source: "
-        f"torch.nn.functional.max_pool{d}d_with_indices."
-    )
+    kernel.__doc__ = f"""The maxima over windows in {d} dims, and their flat places in the input.
+
+    Gradient: g at the places. Errors: RuntimeError for sizes that do not fit. Source: torch.nn.functional.max_pool{d}d_with_indices.
+
+    >>> torch.nn.functional.max_pool{d}d_with_indices(torch.arange({4**d}.0).reshape({", ".join(["1"] + ["4"] * d)}), 4)[1].item()
+    {4**d - 1}
+    """
     x = array(2, 2, *(3, 4, 5)[-d:])
     return op(
         f"max_pool{d}d_with_indices(Tensor input, {_ARGUMENTS.format(d=d)}) -> (Tensor values, Tensor indices)",

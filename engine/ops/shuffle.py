@@ -109,7 +109,7 @@ def _grouped(input: Any, groups: int) -> int:
         raise TensorError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
     if c % groups:
         raise ShapeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
-    return c // groups
+    return int(c // groups)
 
 
 def _shuffle_meta(input: Spec, groups: int) -> Spec:
