@@ -110,10 +110,11 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
     for k, i in enumerate(op.tensors):
         v = bound[i]
         if isinstance(v, Tensor):
-            node = v._node if v._view is None else node_of(v)
+            seen = v._view
+            node = v._node if seen is None else node_of(v)
             nodes.append(node)
-            if node is not None:
-                mask |= 1 << k
+            if node is not None or (seen is not None and seen.base._node is not None):
+                mask |= 1 << k  # a view made under no_grad requires grad with its base, and leads nowhere
             raws[i] = array_of(v) if view else v._array
         elif type(v) is list:
             raws[i] = [None if t is None else t._array for t in v]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import engine
 
 torch = pytest.importorskip("torch", reason="needs PyTorch 2.13: make conformance")
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 
 PROGRAMS = 2_000
 Step = tuple[int, int, int, bool]
