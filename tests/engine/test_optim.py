@@ -66,7 +66,6 @@ def test_a_rollback_undoes_steps(name: str, steps: int) -> None:
     with Transaction():
         one_more(w, optimizer)
         one_more(w, optimizer)
-        optimizer.param_groups[0]["params"]
         optimizer.add_param_group({"params": [torch.ones(1, requires_grad=True)], "lr": 0.5})
         assert told(w, optimizer) != before
     assert told(w, optimizer) == before
@@ -173,7 +172,7 @@ def test_a_rule_of_ones_own() -> None:
             super().__init__(params, {"lr": lr})
 
         @torch.no_grad()
-        def step(self, closure: Any = None) -> None:
+        def step(self) -> None:  # type: ignore[override]
             for group in self.param_groups:
                 for p in group["params"]:
                     p.add_(p.grad.sign(), alpha=-group["lr"])
@@ -182,3 +181,38 @@ def test_a_rule_of_ones_own() -> None:
     assert w.tolist() == [0.0, -0.5]
     assert optimizer._opt_called
     assert repr(optimizer) == "Sign (\nParameter Group 0\n    lr: 0.5\n)"
+
+
+SCHEDULES: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
+    "StepLR": (lambda o: torch.optim.lr_scheduler.StepLR(o, 2), [1.0, 0.1, 0.1, 0.01]),
+    "CosineAnnealingLR": (lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 2), [0.5, 0.0, 0.5, 1.0]),
+    "ConstantLR": (lambda o: torch.optim.lr_scheduler.ConstantLR(o, 0.5, 3), [0.5, 0.5, 1.0, 1.0]),
+    "OneCycleLR": (
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 1.0, total_steps=5, cycle_momentum=False),
+        [0.9505, 0.6113, 0.1883, 0.000004],
+    ),
+    "SequentialLR": (
+        lambda o: torch.optim.lr_scheduler.SequentialLR(
+            o,
+            [torch.optim.lr_scheduler.ConstantLR(o, 0.5, 9), torch.optim.lr_scheduler.ExponentialLR(o, 0.5)],
+            milestones=[2],
+        ),
+        [0.5, 1.0, 0.5, 0.25],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_rollback_undoes_a_schedule(name: str) -> None:
+    w, optimizer = trained(lambda p: torch.optim.SGD(p, lr=1.0), 1)
+    scheduler = SCHEDULES[name][0](optimizer)
+    before = told(w, optimizer), repr(scheduler.state_dict())
+    for _ in range(2):
+        found = []
+        with Transaction():
+            for _ in range(4):
+                optimizer.step()
+                scheduler.step()
+                found.append(scheduler.get_last_lr()[0])
+        assert found == pytest.approx(SCHEDULES[name][1], abs=1e-4)
+        assert (told(w, optimizer), repr(scheduler.state_dict())) == before
