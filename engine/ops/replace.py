@@ -139,6 +139,10 @@ def _relu_meta(input: Spec) -> Spec:
     return input
 
 
+_BITS = {"f": np.int32, "d": np.int64}
+"""Integers as wide as a float: a mask of bits keeps or clears a number without a branch, which where has."""
+
+
 @op(
     "threshold_backward(Tensor grad_output, Tensor input) -> Tensor",
     meta=lambda grad_output, input: grad_output,
@@ -158,7 +162,12 @@ def _threshold_backward(grad_output: Any, input: Any) -> Any:
     >>> torch.autograd.grad(torch.relu(x).sum(), x)
     (tensor([0., 1.]),)
     """
-    return np.where(np.less_equal(input, 0), grad_output.dtype.type(0), grad_output)
+    gone = np.less_equal(input, 0)
+    bits = _BITS.get(grad_output.dtype.char)
+    if bits is None or not (gone.ndim and grad_output.shape == gone.shape):
+        return np.where(gone, grad_output.dtype.type(0), grad_output)
+    kept = np.subtract(gone.view(np.int8), np.int8(1)).astype(bits)
+    return np.bitwise_and(grad_output.view(bits), kept).view(grad_output.dtype)
 
 
 @op(
