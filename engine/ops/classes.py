@@ -46,6 +46,8 @@ def _fits(input: Any, target: Any, weight: Any) -> None:
     classes = shape[0] if n == 1 else shape[1]
     if weight is not None:
         if weight.shape != (classes,):
+            if n == 4:
+                raise ShapeError("weight tensor should be defined either for all or no classes")
             raise ShapeError(
                 f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
                 f"{list(weight.shape)}"

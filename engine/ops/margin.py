@@ -274,7 +274,8 @@ def _soft_meta(input: Spec, target: Spec, reduction: str) -> Spec:
 
 
 def _soft_rule(g: Any, input: Any, target: Any, reduction: str) -> Any:
-    slope = -target * rules.sigmoid(-target * input)
+    turned = target * -1
+    slope = turned * rules.sigmoid(turned * input)
     return slope * (g / (math.prod(input.shape) or math.nan) if reduction == "mean" else g)
 
 
@@ -303,7 +304,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: Any) -> Any:
     tensor(0.3005)
     """
     _soft_check(input, target)
-    values = np.log1p(np.exp(-target * input)).astype(input.dtype)
+    values = np.log1p(np.exp(target * -1 * input)).astype(input.dtype)
     if reduction == "mean":
         return np.add.reduce(values, axis=None) / values.size
     loss_shape((), reduction)
