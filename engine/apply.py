@@ -9,6 +9,7 @@ Rules of this file: a kernel's own error is explained only after it was raised; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,23 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
     """
     if len(overloads) == 1:
         return overloads[0], overloads[0].bind(args, kwargs)
+    choices = overloads[0].choices
+    types = (len(overloads), *map(type, args))
+    if not kwargs:
+        chosen = choices.get(types)
+        if chosen is not None:
+            with suppress(ArgumentError):
+                return chosen, chosen.bind(args, kwargs)
     first: ArgumentError | None = None
-    for op in overloads:
+    for k, op in enumerate(overloads):
         try:
-            return op, op.bind(args, kwargs)
+            bound = op.bind(args, kwargs)
         except ArgumentError as error:
             first = first or error
+        else:
+            if k and not kwargs and all(schema.refused(o.parameters, types[1:]) for o in overloads[:k]):
+                choices[types] = op
+            return op, bound
     assert first is not None
     name = overloads[0].name.rpartition(".")[2]
     got = ", ".join([*(schema.kind_name(a) for a in args), *(f"{k}={schema.kind_name(v)}" for k, v in kwargs.items())])
@@ -218,9 +230,19 @@ def _mark_views(op: Op, bound: list[Any], tensors: list[Tensor]) -> None:
 
 
 def build_node(
-    op: Op, plan: Plan, bound: list[Any], raws: list[Any], nodes: list[Any], results: tuple[Tensor, ...]
+    op: Op,
+    plan: Plan,
+    bound: list[Any],
+    raws: list[Any],
+    nodes: list[Any],
+    results: tuple[Tensor, ...],
+    written: Tensor | None = None,
 ) -> Node:
-    """A node for a call that was made: what its plan saves, with the versions that count."""
+    """A node for a call that was made: what its plan saves, with the versions that count.
+
+    written: the tensor that the call has just written; inputs that share its memory are saved at the version before.
+    """
+    own = None if written is None else written._version_cell
     saved: list[Any] = []
     cells: list[Any] = []
     for what, i in plan.saves:
@@ -230,9 +252,9 @@ def build_node(
             if type(v) is list:
                 for t in v:
                     if t is not None:
-                        cells += (t._version_cell, t._version_cell[0])
+                        cells += (t._version_cell, t._version_cell[0] - (t._version_cell is own))
             elif isinstance(v, Tensor):
-                cells += (v._version_cell, v._version_cell[0])
+                cells += (v._version_cell, v._version_cell[0] - (v._version_cell is own))
         elif what == "result":
             t = results[i]
             saved.append(t._array)
@@ -243,7 +265,7 @@ def build_node(
                 [None if t is None else t._array.shape for t in v]
                 if type(v) is list
                 else ()
-                if v is None
+                if raws[i] is None
                 else np.shape(raws[i])
             )
         else:
@@ -330,7 +352,7 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
     except EXPLAINED as error:
         raise explain(op, bound, error) from error
     if plan is not None:
-        node = build_node(op, plan, own, raws, nodes, (t,))
+        node = build_node(op, plan, own, raws, nodes, (t,), t)
         node.shape = t._array.shape
         node.dtype = t._array.dtype
         set_history(t, node)

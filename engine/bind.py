@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engine.apply import dispatch, dispatch_inplace
-from engine.doors import binary, unary
+from engine.doors import binary, inplace, unary
 from engine.errors import ArgumentError
 from engine.indexing import getitem, setitem
 from engine.op import OPS, Op
@@ -41,7 +41,7 @@ BINARY: Final = {
 }
 REFLECTED: Final = {"add": "add", "mul": "mul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 REFLECTED_BY_ROW: Final = {
-    "sub": "rsub",
+    "sub": "_rsub",
     "div": "_rdiv",
     "truediv": "_rdiv",
     "pow": "_rpow",
@@ -101,8 +101,13 @@ def _named(f: Callable[..., Any], name: str, overloads: Sequence[Op]) -> None:
 
 
 def _inplace(name: str, overloads: Sequence[Op]) -> Callable[..., Any]:
-    def door(*args: Any, **kwargs: Any) -> Any:
-        return dispatch_inplace(overloads, args, kwargs)
+    door: Callable[..., Any]
+    if _takes_two(overloads[0]) and overloads[0].ufunc is not None:
+        door = inplace(overloads[0], overloads)
+    else:
+
+        def door(*args: Any, **kwargs: Any) -> Any:
+            return dispatch_inplace(overloads, args, kwargs)
 
     _named(door, f"{name}_", overloads)
     return door
@@ -128,6 +133,8 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
 
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
     overloads = OPS[name]
+    if _takes_two(overloads[0]) and overloads[0].ufunc is not None:
+        return inplace(overloads[0], overloads)
 
     def door(a: Any, b: Any) -> Any:
         return dispatch_inplace(overloads, (a, b), {})

@@ -13,15 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.apply import dispatch, general, record_where
+from engine.apply import batch_hooks, dispatch, dispatch_inplace, general, record_where
 from engine.grad_mode import grad_enabled
 from engine.node import Node, sequence
 from engine.op import Op
 from engine.plan import Plan, compiled, plan_of
 from engine.promotion import constant
 from engine.tensor import Tensor
+from engine.transaction import current as open_transaction
+from engine.view import View
 
-__all__ = ["binary", "unary"]
+__all__ = ["binary", "inplace", "unary"]
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -39,7 +41,7 @@ _MOST: Final = 4096
 UNARY = """
 def door({name}):
     a = {name}
-    if type(a) is Tensor and a._view is None:
+    if type(a) is Tensor and ((v := a._view) is None or current(a, v)):
         x = a._array
         d = x.dtype
         if d is F32 or d is F64:
@@ -69,14 +71,14 @@ def door({name}):
 
 BINARY = """
 def door(a, b):
-    if type(a) is Tensor and a._view is None:
+    if type(a) is Tensor and ((v := a._view) is None or current(a, v)):
         x = a._array
         d = x.dtype
         if d is F32 or d is F64:
             kind = type(b)
             if kind is Tensor:
                 y = b._array
-                if y.dtype is not d or b._view is not None or where:
+                if y.dtype is not d or where or not ((v := b._view) is None or current(b, v)):
                     return fallback(a, b)
                 other = b._node
             elif {numbers}:
@@ -131,6 +133,11 @@ def door(a, b):
 """
 
 
+def _current(t: Tensor, view: View) -> bool:
+    """Whether a view's history is as it was, and is one that leads somewhere."""
+    return view.version == t._version_cell[0] and (t._node is not None or view.base._node is None)
+
+
 def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -> dict[str, Any]:
     kernel = op.ufunc or op.kernel
     return {
@@ -144,6 +151,7 @@ def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -
         "C64": _CONSTANTS64,
         "make": _constant,
         "where": record_where,
+        "current": _current,
         "sequence": sequence,
         "enabled": grad_enabled.get,
         "kernel": kernel,
@@ -219,6 +227,51 @@ def binary(
         saves3=_saves(plans[2], " " * 16, number=False),
     )
     return compiled(text, _scope(op, fallback, plans), f"<door of {op.id}>", "door")  # type: ignore[no-any-return]
+
+
+def inplace(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
+    """The short door of an in-place form that nothing records: plain tensors of one floating dtype, or a number.
+
+    This is what an optimizer's step by hand calls (``p -= lr * p.grad`` under no_grad).
+    """
+    ufunc: Any = op.ufunc
+
+    def door(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 2 and not kwargs and _write_through(ufunc, *args):
+            return args[0]
+        return dispatch_inplace(overloads, args, kwargs)
+
+    return door
+
+
+def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
+    """Write ``ufunc(a, b)`` into ``a`` where no check can refuse it and nothing is recorded; False: not here."""
+    if type(a) is not Tensor or a._view is not None or batch_hooks:
+        return False
+    x = a._array
+    d = x.dtype
+    if type(x) is not np.ndarray or (d is not F32 and d is not F64) or not x.flags.c_contiguous or not x.flags.writeable:
+        return False
+    kind = type(b)
+    if kind is Tensor:
+        y: Any = b._array
+        if y.dtype is not d or (y.shape != x.shape and y.ndim):
+            return False
+        tracked = a._node is not None or b._node is not None or b._view is not None
+    elif (kind is float or kind is int) and b:
+        y = constant(b, d)
+        tracked = a._node is not None
+    else:
+        return False
+    if tracked and grad_enabled.get():
+        return False
+    transaction = open_transaction.get()
+    if transaction is not None:
+        transaction.bytes_of(x)
+        transaction.cell(a._version_cell)
+    ufunc(x, y, x)
+    a._version_cell[0] += 1
+    return True
 
 
 def _constant(value: Any, d: np.dtype[Any]) -> Any:

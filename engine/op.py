@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPS", "Estimate", "Op", "Spec", "find", "op"]
 
+_MOST_RECIPES: Final = 256
 Kind = Literal["pointwise", "linear", "view", "reduce", "opaque", "composite", "create"]
 Promotion: TypeAlias = Literal["common", "float", "none"] | tuple[str, ...]
 
@@ -82,12 +83,21 @@ class Op:
     tensors: tuple[int, ...] = ()  # positions of tensor and tensor-list parameters
     lists: bool = False
     defaults: tuple[Any, ...] = ()
+    promoting: tuple[int, ...] = ()  # positions of those that are made one dtype
     plans: dict[int, Plan | None] = field(default_factory=dict)
+    recipes: dict[Any, Any] = field(default_factory=dict)  # how arguments of these types are bound without looking further
+    raw_recipes: dict[Any, Any] = field(default_factory=dict)
+    choices: dict[Any, Op] = field(default_factory=dict)  # of a name's first row: which overload arguments of these types take
 
     def __post_init__(self) -> None:
         self.parameters = self.schema.parameters
         self.tensors = tuple(i for i, p in enumerate(self.parameters) if p.is_tensor or p.is_tensor_list)
         self.lists = any(p.is_tensor_list for p in self.parameters)
+        names = [p.name for p in self.parameters]
+        if isinstance(self.promote, tuple):
+            self.promoting = tuple(names.index(n) for n in self.promote)
+        else:
+            self.promoting = self.tensors if self.promote != "none" else ()
         self.defaults = tuple(
             None if p.is_tensor or p.default is schemas.MISSING else p.default for p in self.parameters
         )
@@ -108,8 +118,25 @@ class Op:
         return self.vjp is not None or (self.kind == "composite" and self.schema.returns != ("bool",))
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-        """Arguments in the row's order, converted. Errors: TypeError in PyTorch's words."""
-        return schemas.bind(self.name.rpartition(".")[2], self.parameters, args, kwargs)
+        """Arguments in the row's order, converted. Errors: TypeError in PyTorch's words.
+
+        Types that were bound once as they are need not be looked at again.
+        """
+        if kwargs:
+            return schemas.bind(self.name.rpartition(".")[2], self.parameters, args, kwargs)
+        recipes = self.raw_recipes if schemas.raw_values.get() else self.recipes
+        key = tuple(map(type, args))
+        recipe = recipes.get(key)
+        if recipe is not None:
+            for i in recipe[1]:
+                if not schemas.plain(args[i]):
+                    break
+            else:
+                return [*args, *recipe[0]]
+        bound = schemas.bind(self.name.rpartition(".")[2], self.parameters, args, kwargs)
+        if len(recipes) < _MOST_RECIPES:
+            schemas.learn(recipes, self.parameters, key, args, bound)
+        return bound
 
     def __repr__(self) -> str:
         return f"<op {self.id}>"

@@ -35,20 +35,12 @@ def constant(value: Any, d: np.dtype[Any]) -> np.ndarray[Any, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def promoting(op: Op) -> tuple[int, ...]:
-    """The positions of the tensor parameters whose dtypes are made one."""
-    if isinstance(op.promote, tuple):
-        names = [p.name for p in op.parameters]
-        return tuple(names.index(n) for n in op.promote)
-    return op.tensors if op.promote != "none" else ()
-
-
 def result_dtype(op: Op, values: list[Any]) -> dtypes.dtype | None:
     """The common dtype of the promoting arguments: arrays, Specs or numbers, by PyTorch's three groups."""
     dims: list[dtypes.dtype] = []
     zeros: list[dtypes.dtype] = []
     numbers: list[dtypes.dtype] = []
-    for i in promoting(op):
+    for i in op.promoting:
         value = values[i]
         for v in value if type(value) is list else (value,):
             if v is None:
@@ -69,10 +61,12 @@ def result_dtype(op: Op, values: list[Any]) -> dtypes.dtype | None:
 
 def promoted(op: Op, raws: list[Any]) -> None:
     """Cast the promoting raw arguments in place to their common dtype; turn bare numbers into 0-d arrays."""
+    if not op.promoting:
+        return
     first = None
     same = not op.lists
     if same:
-        for i in promoting(op):
+        for i in op.promoting:
             value = raws[i]
             if value is None:
                 continue
@@ -89,7 +83,7 @@ def promoted(op: Op, raws: list[Any]) -> None:
     d = result_dtype(op, raws)
     if d is None:
         return
-    for i in promoting(op):
+    for i in op.promoting:
         value = raws[i]
         if value is not None:
             raws[i] = [_cast(v, d.numpy) for v in value] if type(value) is list else _cast(value, d.numpy)
@@ -114,7 +108,7 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
     ]
     d = result_dtype(op, specs)
     if d is not None:
-        for i in promoting(op):
+        for i in op.promoting:
             value = specs[i]
             if value is not None:
                 specs[i] = [_promoted_spec(v, d) for v in value] if type(value) is list else _promoted_spec(value, d)

@@ -158,6 +158,8 @@ def _number(value: Any) -> Any:
 
 
 def _ints(value: Any) -> tuple[int, ...]:
+    if type(value) is tuple and plain(value):
+        return value
     if not isinstance(value, (tuple, list)):
         raise _Unfit
     return tuple(_int(v) for v in value)
@@ -285,6 +287,59 @@ def convert(parameter: Parameter, value: Any) -> Any:
     return CONVERT[parameter.kind](value)
 
 
+def plain(value: Any) -> bool:
+    """Whether a tuple holds ints only, or a list tensors only: then it is bound as it is."""
+    wanted = int if type(value) is tuple else tensor_type[0]
+    return all(type(v) is wanted for v in value)
+
+
+def learn(recipes: dict[Any, Any], parameters: tuple[Parameter, ...], key: Any, args: Sequence[Any], bound: list[Any]) -> None:
+    """Remember that arguments of these types are bound as they are, and which defaults follow (tuples and lists: if plain)."""
+    count = len(args)
+    checks = []
+    for i, value in enumerate(args):
+        kind = type(value)
+        if kind is list and parameters[i].kind == "Tensor[]" and plain(value):
+            checks.append(i)
+        elif bound[i] is not value:
+            return
+        elif kind is tuple:
+            if not plain(value):
+                return
+            checks.append(i)
+        elif kind not in _BY_TYPE and not _is_tensor(value):
+            return
+    if count <= len(parameters):
+        recipes[key] = (tuple(bound[count:]), tuple(checks))
+
+
+_BY_TYPE: Final = frozenset({int, float, bool, complex, str, type(None)})
+
+
+def refused(parameters: tuple[Parameter, ...], types: tuple[type, ...]) -> bool:
+    """Whether no values of these types could be bound: what an earlier overload must be sure of before a later one is remembered."""
+    positional = [p for p in parameters if not p.keyword_only]
+    if any(p.required for p in parameters if p.keyword_only) or any(p.required for p in positional[len(types) :]):
+        return True
+    if len(types) > len(positional) and not any(p.kind == "int[]" for p in positional):
+        return True
+    for p, kind in zip(positional, types, strict=False):
+        if kind in _NUMBERS and p.kind in _NO_NUMBER:
+            return True
+        if kind is str and p.kind not in {"str", "Any"}:
+            return True
+        if kind is tuple and p.kind in {"Tensor", "Tensor|Scalar", "int", "Scalar", "float", "bool", "str"}:
+            return True
+        if issubclass(kind, tensor_type[0]) and p.kind in {"str", "bool", "ScalarType", "int[]", "Tensor[]", "Tensor?[]"}:
+            return True
+    return False
+
+
+_NUMBERS: Final = frozenset({int, float, bool, complex})
+_NO_NUMBER: Final = frozenset({"Tensor", "Tensor[]", "Tensor?[]", "str", "ScalarType", "Generator", "float[]"})
+NUMPY_NAMES: Final = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x2": "other"}
+
+
 def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:  # noqa: PLR0912 - the rules of Python's calls, in order
     """Arguments in the order of the parameters, converted, defaults filled in.
 
@@ -293,6 +348,9 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
     bound: list[Any] = []
     position = 0
     used = 0
+    if kwargs and not NUMPY_NAMES.keys().isdisjoint(kwargs):
+        known = {p.name for p in parameters}
+        kwargs = {k if k in known else NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
     for p in parameters:
         if position < len(args) and not p.keyword_only:
             value = args[position]

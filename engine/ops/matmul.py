@@ -230,6 +230,29 @@ def _products() -> list[Sample]:
 
 
 @op(
+    "_squeeze_first(Tensor input) -> Tensor",
+    meta=lambda input: Spec(input.shape[1:], input.dtype),
+    kind="linear",
+    grad_fn="SqueezeBackward4",
+    names=("_squeeze_first",),
+    forms="",
+    samples=over(
+        Sample(array(1, 3)),
+        Sample(array(1, 0), tags=("empty",)),
+        Sample(strided(1, 4)[:, ::2], tags=("non-contiguous",)),
+    ),
+    vjp={"input": lambda g: rules.unsqueeze(g, 0)},
+)
+def squeeze_first(input: Any) -> Any:
+    """What a row times a matrix is without its first dim of size 1, which nobody else holds. Source: torch.matmul.
+
+    >>> torch.ones(2) @ torch.eye(2)
+    tensor([1., 1.])
+    """
+    return input.reshape(input.shape[1:])
+
+
+@op(
     "matmul(Tensor input, Tensor other) -> Tensor",
     meta=matmul_estimate,
     kind="composite",
@@ -253,7 +276,7 @@ def matmul(input: Any, other: Any) -> Any:
         return rules.mv(input, other)
     shape = matmul_shape(tuple(input.shape), tuple(other.shape))
     if a == 1 and b == 2:
-        return rules.squeeze(rules.mm(rules.unsqueeze(input, 0), other), 0)
+        return rules._squeeze_first(rules.mm(rules.unsqueeze(input, 0), other))
     if a >= 3 and b <= 2 and _folds(input, other):
         folded = (
             rules.reshape(input, (-1, input.shape[-1])) if input.shape[-1] else rules.reshape(input, (rows(input), 0))

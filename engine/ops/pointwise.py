@@ -84,9 +84,14 @@ def add(input: Any, other: Any, alpha: Any) -> Any:
     return np.add(input, np.multiply(other, _alpha(other.dtype, alpha)))
 
 
+def _is_bool(value: Any) -> bool:
+    d = getattr(value, "dtype", None)
+    return d is dtypes.bool_ or (isinstance(d, np.dtype) and d.kind == "b")
+
+
 def _bools(input: Any, other: Any) -> None:
     """Refuse bool tensors: a difference of masks is not what anyone means."""
-    bools = [type(v) is bool or getattr(getattr(v, "dtype", None), "name", "") == "bool" for v in (input, other)]
+    bools = [_is_bool(v) for v in (input, other)]
     if any(bools):
         raise TensorError(NO_BOOLS if all(bools) else NO_BOOL)
 
@@ -106,6 +111,9 @@ def _in(value: Any, d: np.dtype[Any]) -> Any:
 
 def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:
     """``left - alpha·right`` in the common dtype of both."""
+    d = getattr(input, "dtype", None)
+    if alpha == 1 and d is getattr(other, "dtype", d) and d is not None and d.kind == "f" and type(other) is not complex:
+        return np.subtract(left, right)  # a bare number is weak for NumPy too
     _bools(input, other)
     d = common(left, right)
     left, right = _in(left, d), _in(right, d)
