@@ -23,7 +23,7 @@ from engine import linalg as linalg
 from engine import nn as nn
 from engine import ops as _ops
 from engine import special as special
-from engine.bind import install
+from engine.bind import install as _install
 from engine.dtypes import complex64 as complex64
 from engine.dtypes import complex128 as complex128
 from engine.dtypes import dtype as dtype
@@ -50,7 +50,7 @@ from engine.grad_mode import is_grad_enabled as is_grad_enabled
 from engine.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from engine.grad_mode import no_grad as no_grad
 from engine.grad_mode import set_grad_enabled as set_grad_enabled
-from engine.layout import FORMATS
+from engine.layout import FORMATS as _FORMATS
 from engine.layout import device as device
 from engine.layout import memory_format as memory_format
 from engine.printing import set_printoptions as set_printoptions
@@ -72,14 +72,14 @@ cdouble = complex128
 short = int16
 int = int32  # noqa: A001 - PyTorch's name
 long = int64
-contiguous_format = FORMATS["contiguous_format"]
-preserve_format = FORMATS["preserve_format"]
-channels_last = FORMATS["channels_last"]
-channels_last_3d = FORMATS["channels_last_3d"]
+contiguous_format = _FORMATS["contiguous_format"]
+preserve_format = _FORMATS["preserve_format"]
+channels_last = _FORMATS["channels_last"]
+channels_last_3d = _FORMATS["channels_last_3d"]
 
 from engine.functions import *  # noqa: E402, F403 - typed by functions.pyi; filled from the table
 
-install(sys.modules[__name__])
+_install(sys.modules[__name__])
 
 from engine import func as func  # noqa: E402 - it calls what the line above installs
 from engine import optim as optim  # noqa: E402

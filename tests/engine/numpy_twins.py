@@ -78,7 +78,7 @@ TWINS: Final[dict[str, Callable[..., Any]]] = {
     "argmax": _reduced(np.argmax),
     "argmin": _reduced(np.argmin),
     "count_nonzero": lambda x, dim=None: np.asarray(np.count_nonzero(x, axis=dim)),
-    "cross": np.cross,
+    "cross": lambda a, b, dim=None: np.cross(a, b, axis=-1 if dim is None else dim),
     "cumprod": _along(np.cumprod),
     "cumsum": _along(np.cumsum),
     "diff": np.diff,

@@ -69,6 +69,7 @@ TRIANGULAR = {"cholesky_inverse": 0, "cholesky_solve": 1}
 
 # Samples whose slope is not what autograd means by it. row: (which, why)
 NO_SLOPE: dict[str, tuple[Callable[[dict[str, Any]], bool], str]] = {
+    "as_strided_scatter": (lambda a: True, "PyTorch's gradient of the input is not zero where src stands"),
     "embedding": (
         lambda a: a["padding_idx"] != -1 or a["scale_grad_by_freq"],
         "padding learns nothing, common words less",
@@ -382,5 +383,5 @@ MODULES = ["engine", *(m.name for m in pkgutil.walk_packages(engine.__path__, "e
 def test_a_modules_examples(name: str) -> None:
     module = importlib.import_module(name)
     for test in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs={"torch": engine}):
-        if not any(isinstance(value, Op) for value in [module.__dict__.get(test.name.rpartition(".")[2])]):
+        if name != "engine" or test.name == "engine":  # its functions are the rows, tried above
             passes(test)
