@@ -116,12 +116,12 @@ def test_a_training_loop_keeps_nothing() -> None:
         for _ in range(50):
             step()
         before = held()
-        for _ in range(500):
+        for _ in range(4000):
             step()
         after = held()
     finally:
         tracemalloc.stop()
-    assert after - before < 10_000, "bytes that 500 steps left behind"
+    assert (after - before) / 4000 < 30, "bytes that a step leaves behind; Python itself keeps 2000 freed tuples"
 
 
 @pytest.mark.parametrize("kind", ["hooked", "view", "written", "function", "several"])
