@@ -23,7 +23,7 @@ from engine.plan import Plan, plan_of
 from engine.promotion import explain, promoted
 from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
-from engine.write import check_castable, check_writable, set_history, write
+from engine.write import check_castable, check_overlap, check_writable, set_history, write
 
 __all__ = [
     "batch_hooks",
@@ -119,21 +119,24 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
     nodes: list[Any] = []
     mask = 0
     view = op.kind == "view"
+    on = grad_enabled.get()
     for k, i in enumerate(op.tensors):
         v = bound[i]
         if isinstance(v, Tensor):
-            seen = v._view
-            node = v._node if seen is None else node_of(v)
-            nodes.append(node)
-            if node is not None or (seen is not None and seen.base._node is not None):
-                mask |= 1 << k  # a view made under no_grad requires grad with its base, and leads nowhere
+            if on:
+                seen = v._view
+                node = v._node if seen is None else node_of(v)
+                nodes.append(node)
+                if node is not None or (seen is not None and seen.base._node is not None):
+                    mask |= 1 << k  # a view made under no_grad requires grad with its base, and leads nowhere
             raws[i] = array_of(v) if view else v._array
         elif type(v) is list:
             raws[i] = [None if t is None else t._array for t in v]
-            found = [None if t is None else node_of(t) for t in v]
-            nodes += found
-            if any(n is not None for n in found):
-                mask |= 1 << k
+            if on:
+                found = [None if t is None else node_of(t) for t in v]
+                nodes += found
+                if any(n is not None for n in found):
+                    mask |= 1 << k
         else:
             nodes.append(None)
     promoted(op, raws)
@@ -143,8 +146,7 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
         raise
     except EXPLAINED as error:
         raise explain(op, bound, error) from error
-    recording = mask and grad_enabled.get()
-    plan = plan_of(op, mask) if recording else None
+    plan = plan_of(op, mask) if mask else None
     if type(out) is tuple or type(out) is list:
         tensors = [_plain(o) for o in out]
         if view:
@@ -314,23 +316,28 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
     raws = bound[:]
     nodes: list[Any] = []
     mask = 0
+    on = grad_enabled.get()
     for k, i in enumerate(op.tensors):
         v = bound[i]
         if isinstance(v, Tensor):
-            node = node_of(v)
-            nodes.append(node)
-            if node is not None:
-                mask |= 1 << k
+            if on:
+                node = node_of(v)
+                nodes.append(node)
+                if node is not None or (v._view is not None and v._view.base._node is not None):
+                    mask |= 1 << k
             raws[i] = v._array
+            if v is not t and v._version_cell is t._version_cell and op.kind in {"pointwise", "linear"}:
+                check_overlap(t._array, v._array)
         elif type(v) is list:
             raws[i] = [None if e is None else e._array for e in v]
-            found = [None if e is None else node_of(e) for e in v]
-            nodes += found
-            mask |= any(n is not None for n in found) << k
+            if on:
+                found = [None if e is None else node_of(e) for e in v]
+                nodes += found
+                mask |= any(n is not None for n in found) << k
         else:
             nodes.append(None)
     check_writable(t, records=bool(mask))
-    recording = mask and grad_enabled.get()
+    recording = mask
     if recording and t._array.dtype.kind not in "fc":
         recording = 0
     if op.kind == "composite":

@@ -257,7 +257,9 @@ def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
         y: Any = b._array
         if y.dtype is not d or (y.shape != x.shape and y.ndim):
             return False
-        tracked = a._node is not None or b._node is not None or b._view is not None
+        if b._view is not None:
+            return False
+        tracked = a._node is not None or b._node is not None
     elif (kind is float or kind is int) and b:
         y = constant(b, d)
         tracked = a._node is not None

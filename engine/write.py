@@ -23,7 +23,7 @@ from engine.view import Step, forbidden, replay, replay_node
 if TYPE_CHECKING:
     from engine.node import Edge
 
-__all__ = ["CopySlices", "check_castable", "check_writable", "set_history", "write"]
+__all__ = ["CopySlices", "check_castable", "check_overlap", "check_writable", "set_history", "write"]
 
 
 def check_writable(t: Tensor, *, records: bool) -> None:
@@ -60,6 +60,29 @@ def check_castable(result: np.dtype[Any], wanted: np.dtype[Any]) -> None:
         raise DtypeError(
             f"result type {dtypes.spoken(result)} can't be cast to the desired output type {dtypes.spoken(wanted)}"
         )
+
+
+def check_overlap(written: Any, read: Any) -> None:
+    """Refuse to write an array that shares a part of its memory with one that is read, both without gaps.
+
+    Errors: RuntimeError, as PyTorch's assert_no_partial_overlap.
+    """
+    if type(written) is not np.ndarray or type(read) is not np.ndarray or not written.size or not read.size:
+        return
+    if not (_dense(written) and _dense(read)):
+        return
+    a, b = np.lib.array_utils.byte_bounds(written), np.lib.array_utils.byte_bounds(read)
+    if (a == b and written.strides == read.strides) or a[0] >= b[1] or b[0] >= a[1]:
+        return
+    raise TensorError(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please "
+        "clone() the tensor before performing the operation."
+    )
+
+
+def _dense(array: np.ndarray[Any, Any]) -> bool:
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return int(high) - int(low) == array.nbytes
 
 
 def write(t: Tensor, values: Any) -> None:
