@@ -63,7 +63,8 @@ environment: $(ENVIRONMENT)
 
 torch: $(VENV)/.torch
 
-# The lock is installed into an empty environment, so that nothing lives on which it no longer names.
+# The lock is installed into an empty environment, so that nothing lives on which it no longer names; it is whole, so pip
+# looks for nothing beyond it (older ones reach for releases newer than the lock's, and then miss their hashes).
 $(VENV)/.locked: requirements.lock
 	$(eval FOUND := $(call first,$(WITH_VENV)))
 	$(if $(FOUND),,$(eval OLD := $(call first,$(NEW_ENOUGH))))
@@ -71,7 +72,7 @@ $(VENV)/.locked: requirements.lock
 	  $(error Gradwire needs Python 3.11 or newer; none of these is: $(CANDIDATES))))
 	@echo "Gradwire: making $(VENV) with $(FOUND) from requirements.lock (once, about a minute)"
 	@"$(FOUND)" -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --require-hashes --no-deps --requirement requirements.lock
 	@touch $@
 
 $(ENVIRONMENT): $(VENV)/.locked pyproject.toml

@@ -52,9 +52,9 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
     if len(overloads) == 1:
         return overloads[0], overloads[0].bind(args, kwargs)
     choices = overloads[0].choices
-    types = (len(overloads), *map(type, args))
+    types = tuple(map(type, args))
     if not kwargs:
-        chosen = choices.get(types)
+        chosen = choices.get((len(overloads), types))
         if chosen is not None:
             with suppress(ArgumentError):
                 return chosen, chosen.bind(args, kwargs)
@@ -65,8 +65,8 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
         except ArgumentError as error:
             first = first or error
         else:
-            if k and not kwargs and all(schema.refused(o.parameters, types[1:]) for o in overloads[:k]):
-                choices[types] = op
+            if k and not kwargs and all(schema.refused(o.parameters, types) for o in overloads[:k]):
+                choices[len(overloads), types] = op
             return op, bound
     assert first is not None
     name = overloads[0].name.rpartition(".")[2]
@@ -306,7 +306,7 @@ def dispatch_inplace(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mappi
     return run_inplace(op, bound)
 
 
-def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912 - as above
+def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 - as above
     """Run one row and write its result into its first tensor argument."""
     if batch_hooks:
         taken = batch_hooks[-1][1](op, bound)
@@ -373,7 +373,7 @@ def _run_composite_inplace(op: Op, bound: list[Any]) -> Tensor:
     before._node = node_of(t)
     out = op.kernel(*[before if i == op.tensors[0] else v for i, v in enumerate(bound)])
     check_castable(out._array.dtype, t._array.dtype)
-    return t.copy_(out)  # type: ignore[no-any-return, attr-defined]
+    return t.copy_(out)
 
 
 def general(overloads: Sequence[Op]) -> Callable[..., Any]:

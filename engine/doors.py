@@ -250,7 +250,12 @@ def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
         return False
     x = a._array
     d = x.dtype
-    if type(x) is not np.ndarray or (d is not F32 and d is not F64) or not x.flags.c_contiguous or not x.flags.writeable:
+    if (
+        type(x) is not np.ndarray
+        or (d is not F32 and d is not F64)
+        or not x.flags.c_contiguous
+        or not x.flags.writeable
+    ):
         return False
     kind = type(b)
     if kind is Tensor:

@@ -41,9 +41,9 @@ def graph_of(roots: Mapping[str, Tensor], named: Mapping[str, Tensor] | None = N
         edge = stack.pop()
         if edge.seq in seen:
             continue
-        node = edge.node if type(edge) is Port else edge
-        seen[edge.seq] = node  # type: ignore[assignment]
-        stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
+        inner: Any = edge.node if type(edge) is Port else edge
+        seen[edge.seq] = inner
+        stack.extend(e for e in inner.edges if e is not None and e.seq not in seen)
     for seq in sorted(seen):
         node = seen[seq]
         nodes.append(_leaf(node, known) if isinstance(node, AccumulateGrad) else _operator(node, known))

@@ -30,7 +30,7 @@ class device(str):  # noqa: N801 - PyTorch's name
         return "cpu"
 
     @property
-    def index(self) -> None:
+    def index(self) -> None:  # type: ignore[override] # PyTorch's, not the string's
         return None
 
     def __repr__(self) -> str:

@@ -85,9 +85,13 @@ class Op:
     defaults: tuple[Any, ...] = ()
     promoting: tuple[int, ...] = ()  # positions of those that are made one dtype
     plans: dict[int, Plan | None] = field(default_factory=dict)
-    recipes: dict[Any, Any] = field(default_factory=dict)  # how arguments of these types are bound without looking further
+    recipes: dict[Any, Any] = field(
+        default_factory=dict
+    )  # how arguments of these types are bound without looking further
     raw_recipes: dict[Any, Any] = field(default_factory=dict)
-    choices: dict[Any, Op] = field(default_factory=dict)  # of a name's first row: which overload arguments of these types take
+    choices: dict[Any, Op] = field(
+        default_factory=dict
+    )  # of a name's first row: which overload arguments of these types take
 
     def __post_init__(self) -> None:
         self.parameters = self.schema.parameters

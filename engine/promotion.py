@@ -32,7 +32,7 @@ def constant(value: Any, d: np.dtype[Any]) -> np.ndarray[Any, Any]:
         if len(_CONSTANTS) >= _MOST:
             _CONSTANTS.clear()
         _CONSTANTS[key] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def result_dtype(op: Op, values: list[Any]) -> dtypes.dtype | None:

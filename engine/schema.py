@@ -293,7 +293,9 @@ def plain(value: Any) -> bool:
     return all(type(v) is wanted for v in value)
 
 
-def learn(recipes: dict[Any, Any], parameters: tuple[Parameter, ...], key: Any, args: Sequence[Any], bound: list[Any]) -> None:
+def learn(
+    recipes: dict[Any, Any], parameters: tuple[Parameter, ...], key: Any, args: Sequence[Any], bound: list[Any]
+) -> None:
     """Remember that arguments of these types are bound as they are, and which defaults follow (tuples and lists: if plain)."""
     count = len(args)
     checks = []
@@ -330,7 +332,14 @@ def refused(parameters: tuple[Parameter, ...], types: tuple[type, ...]) -> bool:
             return True
         if kind is tuple and p.kind in {"Tensor", "Tensor|Scalar", "int", "Scalar", "float", "bool", "str"}:
             return True
-        if issubclass(kind, tensor_type[0]) and p.kind in {"str", "bool", "ScalarType", "int[]", "Tensor[]", "Tensor?[]"}:
+        if issubclass(kind, tensor_type[0]) and p.kind in {
+            "str",
+            "bool",
+            "ScalarType",
+            "int[]",
+            "Tensor[]",
+            "Tensor?[]",
+        }:
             return True
     return False
 

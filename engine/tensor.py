@@ -268,7 +268,7 @@ class Tensor(TensorMethods):
 
     @property
     def _version(self) -> int:
-        return self._version_cell[0]
+        return int(self._version_cell[0])
 
     @property
     def _base(self) -> Tensor | None:

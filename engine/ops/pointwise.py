@@ -112,7 +112,13 @@ def _in(value: Any, d: np.dtype[Any]) -> Any:
 def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:
     """``left - alpha·right`` in the common dtype of both."""
     d = getattr(input, "dtype", None)
-    if alpha == 1 and d is getattr(other, "dtype", d) and d is not None and d.kind == "f" and type(other) is not complex:
+    if (
+        alpha == 1
+        and d is getattr(other, "dtype", d)
+        and d is not None
+        and d.kind == "f"
+        and type(other) is not complex
+    ):
         return np.subtract(left, right)  # a bare number is weak for NumPy too
     _bools(input, other)
     d = common(left, right)
@@ -286,7 +292,7 @@ def _value(meta: Any) -> Any:
 
 
 def _cpp(d: Any) -> str:
-    return {"float32": "float", "float64": "double", "int64": "int64_t", "int32": "int"}.get(d.name, d.name)
+    return str({"float32": "float", "float64": "double", "int64": "int64_t", "int32": "int"}.get(d.name, d.name))
 
 
 def _triples() -> list[Sample]:

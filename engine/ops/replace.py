@@ -43,7 +43,7 @@ def _fits(input: Any, mask: Any, value: Any) -> None:
         if whole and not unfit:
             bounds = np.iinfo(name)
             low = bounds.min or -bounds.max  # what is unsigned wraps
-            unfit = not math.isfinite(value) or not low <= int(value) <= bounds.max
+            unfit = not math.isfinite(value.real) or not low <= int(value.real) <= bounds.max
         if unfit:
             raise TensorError(f"value cannot be converted to type {_WIDE.get(name, _CPP.get(name))} without overflow")
     elif value.dtype.name.startswith("complex") and not name.startswith("complex"):

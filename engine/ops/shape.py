@@ -67,9 +67,7 @@ def expand(input: Any, size: Any, implicit: Any) -> Any:
     array = np.asarray(input)
     if array.flags.c_contiguous:  # NumPy's own function takes ten times as long
         lead = len(shape) - array.ndim
-        strides = tuple(
-            0 if n != m else s for n, m, s in zip(shape[lead:], array.shape, array.strides, strict=True)
-        )
+        strides = tuple(0 if n != m else s for n, m, s in zip(shape[lead:], array.shape, array.strides, strict=True))
         out: Any = np.ndarray(shape, array.dtype, array, 0, (*(0,) * lead, *strides))
         out.flags.writeable = array.flags.writeable
         return out

@@ -41,10 +41,10 @@ RANDOM = frozenset(
 )
 """PyTorch's random numbers are not promised: of these shapes and dtypes are compared."""
 SPECIAL: dict[str, Callable[..., Any]] = {
-    "polygamma": lambda x, n: engine.polygamma(n, x),  # type: ignore[attr-defined]
+    "polygamma": lambda x, n: engine.polygamma(n, x),
     "einsum": lambda operands, equation: engine.einsum(equation, operands),
-    "linalg.pinv:singular": lambda a, b: engine.linalg.pinv(a @ b.mT),  # type: ignore[attr-defined]
-    "linalg.lstsq:grad_oriented": lambda a, b, driver: engine.linalg.lstsq(a, b, driver=driver)[:2],  # type: ignore[attr-defined]
+    "linalg.pinv:singular": lambda a, b: engine.linalg.pinv(a @ b.mT),
+    "linalg.lstsq:grad_oriented": lambda a, b, driver: engine.linalg.lstsq(a, b, driver=driver)[:2],
     "nn.functional.embedding": lambda table, numbers, *a, **k: engine.nn.functional.embedding(numbers, table, *a, **k),
     "nn.functional.embedding_bag": lambda table, numbers, *a, **k: engine.nn.functional.embedding_bag(
         numbers, table, *a, **k

@@ -77,7 +77,7 @@ def test_a_batch_equals_its_examples(row: Op, first_only: bool) -> None:
             whole, single = mapped_arguments(row, bound, first_only, level.depth)
             answer = run(row, whole)
             outs = answer if isinstance(answer, tuple) else (answer,)
-            found = [front(o, level.depth, SIZE)._array for o in outs]
+            found = [np.asarray(front(o, level.depth, SIZE)._array) for o in outs]
         expected = [run(row, one) for one in single]
         columns = zip(*(e if isinstance(e, tuple) else (e,) for e in expected), strict=True)
         for got, column in zip(found, columns, strict=True):
