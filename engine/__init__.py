@@ -51,10 +51,10 @@ from engine.grad_mode import is_inference_mode_enabled as is_inference_mode_enab
 from engine.grad_mode import no_grad as no_grad
 from engine.grad_mode import set_grad_enabled as set_grad_enabled
 from engine.layout import FORMATS as _FORMATS
+from engine.layout import Size as Size
 from engine.layout import device as device
 from engine.layout import memory_format as memory_format
 from engine.printing import set_printoptions as set_printoptions
-from engine.tensor import Size as Size
 from engine.tensor import Tensor as Tensor
 from engine.tensor import from_numpy as from_numpy
 

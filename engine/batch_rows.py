@@ -320,7 +320,7 @@ def _nll_loss(op: Op, bound: list[Any], level: int, size: int) -> Any:
 SPATIAL: Final = {"1d": 1, "2d": 2, "3d": 3, "im2col": 2, "col2im": 1}
 
 
-def folded(op: Op, bound: list[Any], level: int, size: int) -> Any:
+def _folded(op: Op, bound: list[Any], level: int, size: int) -> Any:
     """A row over (N, C, …): the batch goes into N."""
     dims = next(n for name, n in SPATIAL.items() if name in op.schema.name)
     v = bound[op.tensors[0]]
@@ -346,7 +346,7 @@ for _name in (
     "im2col",
     "col2im",
 ):
-    RULES[_name] = folded
+    RULES[_name] = _folded
 del RULES["adaptive_avg_pool1d"]
 
 

@@ -134,8 +134,8 @@ def rule_of(op: Op) -> Rule | None:
     if op.kind == "pointwise":
         return pointwise
     if op.kind == "reduce" and not any(p.name in DIMS for p in op.parameters):
-        return whole
-    return leading
+        return _whole
+    return _leading
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -161,16 +161,16 @@ def pointwise(op: Op, bound: list[Any], level: int, size: int) -> Any:
     return run(op, out)
 
 
-def fronted(v: Any, level: int, size: int) -> Any:
+def _fronted(v: Any, level: int, size: int) -> Any:
     """A tensor or a list of them as whole batches."""
     if v is None:
         return None
     if type(v) is list:
-        return [fronted(t, level, size) for t in v]
+        return [_fronted(t, level, size) for t in v]
     return front(v, level, size)
 
 
-def leading(op: Op, bound: list[Any], level: int, size: int) -> Any:
+def _leading(op: Op, bound: list[Any], level: int, size: int) -> Any:
     """Batches in front; dims among the attributes count one more, sizes get the batch's."""
     first = bound[op.tensors[0]]
     example = first[0] if type(first) is list else first
@@ -179,7 +179,7 @@ def leading(op: Op, bound: list[Any], level: int, size: int) -> Any:
     rank = len(bound[names.index("sizes")]) if backward else example.ndim
     out = bound[:]
     for i in op.tensors:
-        out[i] = fronted(bound[i], level, size)
+        out[i] = _fronted(bound[i], level, size)
     if rank == 0 and not backward and any(getattr(bound[i], "ndim", 0) for i in op.tensors):
         return looped(op, bound, level, size)
     flat = rank == 0 and not backward and not DIMS.isdisjoint(names) and op.schema.name not in WITH_NEW_DIM
@@ -246,7 +246,7 @@ def _example(v: Any, level: int, k: int) -> Any:
 OVER_ALL: Final = {"max": "amax", "min": "amin"}
 
 
-def whole(op: Op, bound: list[Any], level: int, size: int) -> Any:
+def _whole(op: Op, bound: list[Any], level: int, size: int) -> Any:
     """A reduction of everything: over one flat dim of each example."""
     if 0 in bound[0].shape:
         return looped(op, bound, level, size)

@@ -18,7 +18,7 @@ from engine.op import OPS, Op
 from engine.rules import rules
 from engine.tensor import Tensor, array_of, node_of
 
-__all__ = ["Batched", "Level", "batched", "behind", "everywhere", "front", "level_of", "levels", "mapped"]
+__all__ = ["Batched", "Level", "batched", "behind", "everywhere", "front", "level_of", "levels", "mapped", "size_of"]
 
 
 class Level(NamedTuple):
@@ -156,7 +156,7 @@ def size_of(values: Sequence[Any], level: int) -> int:
     return 0
 
 
-def wrapped(out: Any, level: int, size: int) -> Any:
+def _wrapped(out: Any, level: int, size: int) -> Any:
     """Results of a call on whole batches, as examples; an output that was not asked for is empty, and has no batch."""
     if isinstance(out, Tensor):
         return batched(out, level)
@@ -178,7 +178,7 @@ def _apply(op: Op, bound: list[Any]) -> Any:
     if rule is None:
         return NotImplemented
     size = size_of(bound, level)
-    return wrapped(rule(op, bound, level, size), level, size)
+    return _wrapped(rule(op, bound, level, size), level, size)
 
 
 def _drawn(op: Op, bound: list[Any], level: Level) -> Any:

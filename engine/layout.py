@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from engine.errors import TensorError
 
-__all__ = ["FORMATS", "cpu", "device", "memory_format"]
+__all__ = ["FORMATS", "Size", "cpu", "device", "memory_format"]
 
 
 class device(str):  # noqa: N801 - PyTorch's name
@@ -60,3 +60,20 @@ class memory_format:  # noqa: N801 - PyTorch's name
 FORMATS: Final = {
     name: memory_format(name) for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 }
+
+
+class Size(tuple[int, ...]):
+    """A shape, printed as PyTorch prints it."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        count = 1
+        for n in self:
+            count *= n
+        return count
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.tensor import Tensor
 
-__all__ = ["AccumulateGrad", "Edge", "Handle", "Meta", "Node", "Port", "Value", "extra_of", "function_name"]
+__all__ = ["AccumulateGrad", "Edge", "Extra", "Handle", "Meta", "Node", "Port", "Value", "extra_of", "function_name"]
 
 Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 """A raw value: an array, or a NumPy scalar for what has no dims."""

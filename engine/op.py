@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.schema import Parameter
 
-__all__ = ["OPS", "Estimate", "Op", "Spec", "find", "op"]
+__all__ = ["OPS", "Estimate", "Op", "Sample", "Spec", "find", "op"]
 
 _MOST_RECIPES: Final = 256
 Kind = Literal["pointwise", "linear", "view", "reduce", "opaque", "composite", "create"]

@@ -30,7 +30,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Options:
+class _Options:
     """How to print; the defaults are PyTorch's."""
 
     precision: int = 4  # digits after the point
@@ -41,12 +41,12 @@ class Options:
 
 
 PROFILES: Final = {
-    "default": Options(),
-    "short": Options(precision=2, edgeitems=2),
-    "full": Options(threshold=math.inf),
+    "default": _Options(),
+    "short": _Options(precision=2, edgeitems=2),
+    "full": _Options(threshold=math.inf),
 }
 
-options: ContextVar[Options] = ContextVar("print_options", default=PROFILES["default"])
+options: ContextVar[_Options] = ContextVar("print_options", default=PROFILES["default"])
 
 
 def set_printoptions(
@@ -71,7 +71,7 @@ def set_printoptions(
     """
     base = PROFILES.get(profile, options.get()) if profile is not None else options.get()
     options.set(
-        Options(
+        _Options(
             precision=base.precision if precision is None else _count("precision", precision),
             threshold=base.threshold if threshold is None else _real("threshold", threshold),
             edgeitems=base.edgeitems if edgeitems is None else _count("edgeitems", edgeitems),
@@ -168,7 +168,7 @@ def _finite(name: str, value: float) -> float:
     return value
 
 
-def _values(array: Array | np.generic, indent: int, how: Options) -> str:
+def _values(array: Array | np.generic, indent: int, how: _Options) -> str:
     """The brackets and all between them, of an array that is not empty."""
     if array.ndim == 0:
         return _column([array.item()], array.dtype.kind, how)[0][0]
@@ -190,7 +190,7 @@ def _edges(array: Array, edgeitems: int) -> tuple[Array, list[bool]]:
     return array[np.ix_(*kept)], cut
 
 
-def _column(values: list[Any], kind: str, how: Options) -> tuple[list[str], int]:
+def _column(values: list[Any], kind: str, how: _Options) -> tuple[list[str], int]:
     """The texts of the elements, padded, and the width a row reserves for each."""
     if kind == "f":
         texts, width = _floats(values, how)
@@ -202,7 +202,7 @@ def _column(values: list[Any], kind: str, how: Options) -> tuple[list[str], int]
     return [t.rjust(width) for t in texts], width
 
 
-def _floats(values: list[float], how: Options) -> tuple[list[str], int]:
+def _floats(values: list[float], how: _Options) -> tuple[list[str], int]:
     """The texts of real numbers, not yet padded, and the width of the nonzero finite ones (1 if there are none)."""
     deciding = [v for v in values if v and math.isfinite(v)]
     form = _form(deciding, how)
@@ -212,7 +212,7 @@ def _floats(values: list[float], how: Options) -> tuple[list[str], int]:
     return texts, max((len(t) for t, v in zip(texts, values, strict=True) if v and math.isfinite(v)), default=1)
 
 
-def _form(deciding: list[float], how: Options) -> Callable[[float], str]:
+def _form(deciding: list[float], how: _Options) -> Callable[[float], str]:
     """How to write one number, given the nonzero finite ones of the column."""
     if not deciding:
         return _whole
@@ -230,7 +230,7 @@ def _whole(value: float) -> str:
     return f"{value:.0f}." if math.isfinite(value) else f"{value:.0f}"
 
 
-def _complexes(values: list[complex], how: Options) -> tuple[list[str], int]:
+def _complexes(values: list[complex], how: _Options) -> tuple[list[str], int]:
     """The texts of complex numbers: a padded real part, a sign, and an imaginary part that is not padded."""
     reals, real_width = _floats([v.real for v in values], how)
     imags, imag_width = _floats([v.imag for v in values], how)
@@ -238,7 +238,7 @@ def _complexes(values: list[complex], how: Options) -> tuple[list[str], int]:
     return texts, real_width + imag_width + 1
 
 
-def _nested(texts: list[str], shape: Sequence[int], cut: Sequence[bool], width: int, indent: int, how: Options) -> str:
+def _nested(texts: list[str], shape: Sequence[int], cut: Sequence[bool], width: int, indent: int, how: _Options) -> str:
     """Brackets, commas and line breaks around the texts of one block, row-major; ``cut`` dims get their dots."""
     edge = how.edgeitems
     if len(shape) == 1:

@@ -13,7 +13,7 @@ from engine.op import Estimate, Spec
 if TYPE_CHECKING:
     from engine.op import Op
 
-__all__ = ["constant", "estimate", "promoted", "result_dtype"]
+__all__ = ["constant", "estimate", "explain", "promoted", "result_dtype"]
 
 _CONSTANTS: dict[tuple[Any, type, Any], Any] = {}
 _MOST = 4096

@@ -18,7 +18,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import ArgumentError
 
-__all__ = ["MISSING", "Parameter", "Schema", "parse"]
+__all__ = ["MISSING", "Parameter", "Schema", "bind", "kind_name", "learn", "parse", "plain", "refused"]
 
 MISSING: Final = object()
 
@@ -280,7 +280,7 @@ SPOKEN: Final[dict[str, str]] = {
 }
 
 
-def convert(parameter: Parameter, value: Any) -> Any:
+def _convert(parameter: Parameter, value: Any) -> Any:
     """The value as the kernel takes it; raises ``_Unfit`` where it does not fit."""
     if value is None and (parameter.optional or parameter.default is None):
         return None
@@ -393,7 +393,7 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
                 p.name,
             )
         try:
-            bound.append(convert(p, value))
+            bound.append(_convert(p, value))
         except _Unfit:
             where = f" (position {len(bound) + 1})" if p.name not in kwargs else ""
             raise ArgumentError(

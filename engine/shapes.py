@@ -165,10 +165,6 @@ def reduced(input: Spec, dim: Any = None, keepdim: bool = False, *rest: Any) -> 
     return Spec(reduced_shape(input.shape, dims, keepdim), input.dtype)
 
 
-def numel(shape: Sequence[int]) -> int:
-    return math.prod(shape)
-
-
 def product(shape: tuple[int, ...], d: Any, inner: int) -> Estimate:
     """One output, each of whose elements is a sum of ``inner`` products."""
     out = Spec(shape, d)

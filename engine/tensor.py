@@ -15,38 +15,22 @@ import numpy as np
 
 from engine import dtypes, printing, schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
-from engine.layout import cpu, device
+from engine.layout import Size, cpu, device
 from engine.methods import TensorMethods
 from engine.node import AccumulateGrad, Handle, Meta, Node, Port, Value, extra_of
+from engine.scalars import Scalars
 from engine.transaction import current
 
 if TYPE_CHECKING:
     from engine.node import Edge
     from engine.view import View
 
-__all__ = ["Size", "Tensor", "array_of", "from_numpy", "leaf_node", "node_of", "wrap"]
+__all__ = ["Size", "Tensor", "array_of", "from_numpy", "leaf_node", "node_of", "set_attribute", "wrap"]
 
 new = object.__new__
 
 
-class Size(tuple[int, ...]):
-    """A shape, printed as PyTorch prints it."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        count = 1
-        for n in self:
-            count *= n
-        return count
-
-    def __repr__(self) -> str:
-        return f"torch.Size([{', '.join(map(str, self))}])"
-
-    __str__ = __repr__
-
-
-class Tensor(TensorMethods):
+class Tensor(TensorMethods, Scalars):
     """A multi-dimensional array that remembers how it came to be.
 
     ``Tensor(data)`` reads data in the default dtype, ``Tensor(2, 3)`` is uninitialised; ``engine.tensor`` is what to use.
@@ -242,11 +226,11 @@ class Tensor(TensorMethods):
                     "with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems that assume they "
                     "match."
                 )
-        set_attribute(meta_of(self), "grad", value)
+        set_attribute(_meta_of(self), "grad", value)
 
     @grad.deleter
     def grad(self) -> None:
-        set_attribute(meta_of(self), "grad", None)
+        set_attribute(_meta_of(self), "grad", None)
 
     @property
     def retains_grad(self) -> bool:
@@ -262,7 +246,7 @@ class Tensor(TensorMethods):
             return
         number, owner = (node.number, node.node) if type(node) is Port else (0, node)
         extra = extra_of(owner)  # type: ignore[arg-type]
-        meta = meta_of(self)
+        meta = _meta_of(self)
         set_attribute(meta, "retains_grad", True)
         set_attribute(extra, "retained", {**extra.retained, number: meta})
 
@@ -305,16 +289,6 @@ class Tensor(TensorMethods):
 
     # -- values ----------------------------------------------------------------------------------------------------
 
-    def item(self) -> Any:
-        """The one element as a Python number. Errors: RuntimeError for another number of elements."""
-        if self._array.size != 1:
-            raise TensorError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
-        return self._array.tolist()
-
     def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """The values as a NumPy array that shares memory. Errors: RuntimeError where the tensor requires grad."""
         if self.requires_grad:
@@ -339,32 +313,6 @@ class Tensor(TensorMethods):
         if self._array.ndim == 0:
             raise ArgumentError("iteration over a 0-d tensor")
         return iter(self.unbind(0))
-
-    def __bool__(self) -> bool:
-        if self._array.size != 1:
-            many = "more than one value" if self._array.size else "no values"
-            raise TensorError(f"Boolean value of Tensor with {many} is ambiguous")
-        return bool(self._array.item())
-
-    def _convertible(self, kind: type) -> Any:
-        value = self.item()
-        if isinstance(value, complex) and kind is not complex:
-            raise TensorError(f"value cannot be converted to type {kind.__name__} without overflow")
-        return kind(value)
-
-    def __float__(self) -> float:
-        return self._convertible(float)  # type: ignore[no-any-return]
-
-    def __int__(self) -> int:
-        return self._convertible(int)  # type: ignore[no-any-return]
-
-    def __complex__(self) -> complex:
-        return self._convertible(complex)  # type: ignore[no-any-return]
-
-    def __index__(self) -> int:
-        if self.dtype.category > 1 or self._array.size != 1:
-            raise ArgumentError("only integer tensors of a single element can be converted to an index")
-        return int(self._array.item())
 
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, complex)):
@@ -448,7 +396,7 @@ class Tensor(TensorMethods):
         node = node_of(self)
         if node is None:
             raise AutogradError("cannot register a hook on a tensor that doesn't require gradient")
-        meta = meta_of(self)
+        meta = _meta_of(self)
         if meta.hooks is None:
             meta.hooks = {}
         if type(node) is not AccumulateGrad:
@@ -460,7 +408,7 @@ class Tensor(TensorMethods):
         """Call ``hook(tensor)`` each time a gradient was added to this leaf's ``.grad``."""
         if type(node_of(self)) is not AccumulateGrad:
             raise AutogradError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        meta = meta_of(self)
+        meta = _meta_of(self)
         if meta.post_hooks is None:
             meta.post_hooks = {}
         return Handle(meta.post_hooks, hook)
@@ -513,7 +461,7 @@ def node_of(t: Tensor) -> Edge | None:
     return t._node
 
 
-def meta_of(t: Tensor) -> Meta:
+def _meta_of(t: Tensor) -> Meta:
     meta = t._meta
     if meta is None:
         meta = t._meta = Meta()
@@ -525,7 +473,7 @@ def meta_of(t: Tensor) -> Meta:
 
 def leaf_node(t: Tensor) -> AccumulateGrad:
     """The end of the graph for a leaf."""
-    node = AccumulateGrad(t._array, t._version_cell, meta_of(t))
+    node = AccumulateGrad(t._array, t._version_cell, _meta_of(t))
     node.tensor = weakref.ref(t)
     return node
 

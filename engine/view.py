@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.op import Op
     from engine.tensor import Tensor
 
-__all__ = ["Creation", "Step", "View", "replay", "replay_node"]
+__all__ = ["Creation", "Step", "View", "forbidden", "replay", "replay_node"]
 
 Creation = Literal["default", "multi_output", "no_grad", "inference"]
 

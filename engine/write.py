@@ -23,7 +23,7 @@ from engine.view import Step, forbidden, replay, replay_node
 if TYPE_CHECKING:
     from engine.node import Edge
 
-__all__ = ["CopySlices", "check_castable", "check_overlap", "check_writable", "set_history", "write"]
+__all__ = ["CopySlices", "check_castable", "check_overlap", "check_writable", "edge_index", "set_history", "write"]
 
 
 def check_writable(t: Tensor, *, records: bool) -> None:
@@ -126,7 +126,7 @@ def set_history(t: Tensor, node: Node | None) -> None:
     if transaction is not None:
         transaction.attribute(base, "_node")
         transaction.attribute(view, "version")
-    rebased = copy_slices(base, view.chain, node)
+    rebased = _copy_slices(base, view.chain, node)
     base._node = rebased
     t._node = replay_node(rebased, view.chain, t._array)
     view.version = t._version_cell[0]
@@ -168,12 +168,12 @@ class CopySlices(Plan):
 
 
 def _fitted(g: Any, shape: tuple[int, ...]) -> Any:
-    from engine.backward import sum_to
+    from engine.walk import sum_to
 
     return g if g.shape == shape else sum_to(g, shape)
 
 
-def copy_slices(base: Tensor, chain: tuple[Step, ...], inner: Node) -> Node:
+def _copy_slices(base: Tensor, chain: tuple[Step, ...], inner: Node) -> Node:
     """The node of ``base`` after ``inner`` wrote the view that ``chain`` leads to."""
     edge: Edge | None = node_of(base)
     node = Node()
@@ -187,3 +187,15 @@ def copy_slices(base: Tensor, chain: tuple[Step, ...], inner: Node) -> Node:
     node.seq = next(sequence)
     node.extra = None
     return node
+
+
+def edge_index(node: Node, plan: Plan, position: int) -> int:
+    """Where the edges of the parameter at ``position`` begin."""
+    index = 0
+    for i in plan.op.tensors:
+        if i == position:
+            return index
+        attrs = node.attrs[1] if type(plan) is CopySlices else node.attrs
+        width = attrs[i]
+        index += width if type(width) is int and plan.op.parameters[i].is_tensor_list else 1
+    raise LookupError(position)

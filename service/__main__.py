@@ -13,7 +13,7 @@ import uvicorn
 from service.app import create_app
 from service.settings import KINDS, Settings, describe, from_environment
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 SWITCH_INTERVAL = 0.0005  # a long call that holds the interpreter must not stall the event loop
 
@@ -22,13 +22,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line: an option for every setting."""
     top = argparse.ArgumentParser(prog="gradwire", description="Autograd as a service: PyTorch's autograd behind HTTP.")
     commands = top.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser(
+    command = commands.add_parser(
         "serve",
         help="run the service",
         description="Run the service. Sessions are kept in memory and end with the process.",
     )
     for name, variable, default, unit, sentence in describe():
-        serve.add_argument(
+        command.add_argument(
             f"--{name.replace('_', '-')}",
             type=KINDS[name],
             metavar=unit.upper(),
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"gradwire: {error}", file=sys.stderr)
         return 2
-    return serve(settings)
+    return _serve(settings)
 
 
 def _with_default(arguments: list[str]) -> list[str]:
@@ -54,7 +54,7 @@ def _with_default(arguments: list[str]) -> list[str]:
     return arguments or ["serve"]
 
 
-class Server(uvicorn.Server):
+class _Server(uvicorn.Server):
     """Uvicorn's server, ending with status 0 after a clean stop: a signal that was obeyed is not raised once more."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -62,7 +62,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings) -> int:
+def _serve(settings: Settings) -> int:
     """Serve until a signal ends it."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -85,7 +85,7 @@ def serve(settings: Settings) -> int:
         "  sessions are kept in memory only; Ctrl-C ends",
         flush=True,
     )
-    server = Server(config)
+    server = _Server(config)
     server.run()
     return 0 if server.started else 1
 

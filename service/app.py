@@ -55,12 +55,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(TooLarge, _too_large)
-    app.add_middleware(Guard, request_bytes=settings.request_bytes, loopback=is_loopback(settings.host))
+    app.add_middleware(Guard, request_bytes=settings.request_bytes, loopback=_is_loopback(settings.host))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Whether an address to listen on is reached from this machine only."""
     if host == "localhost":
         return True

@@ -12,7 +12,7 @@ __all__ = ["Settings", "describe", "from_environment"]
 MIB = 2**20
 
 
-def knob(default: Any, unit: str, sentence: str) -> Any:
+def _knob(default: Any, unit: str, sentence: str) -> Any:
     """A setting: ``GRADWIRE_`` and its name in capitals is the environment variable."""
     return field(default=default, metadata={"unit": unit, "sentence": sentence})
 
@@ -21,31 +21,31 @@ def knob(default: Any, unit: str, sentence: str) -> Any:
 class Settings:
     """How the service runs. Limits are checked before any work; over one, the answer names it."""
 
-    host: str = knob("127.0.0.1", "address", "The address to listen on.")
-    port: int = knob(8000, "port", "The port to listen on.")
-    threads: int = knob(2, "threads", "Threads for work of more than a millisecond.")
-    request_bytes: int = knob(32 * MIB, "bytes", "The largest request body; over it 413.")
-    json_depth: int = knob(64, "levels", "How deep JSON may be nested; over it 400.")
-    tensor_elements: int = knob(4 * MIB, "elements", "The largest tensor by elements; over it 422.")
-    tensor_bytes: int = knob(32 * MIB, "bytes", "The largest tensor by bytes; over it 422.")
-    tensor_dims: int = knob(64, "dims", "The most dims of a tensor; over it 422.")
-    session_bytes: int = knob(
+    host: str = _knob("127.0.0.1", "address", "The address to listen on.")
+    port: int = _knob(8000, "port", "The port to listen on.")
+    threads: int = _knob(2, "threads", "Threads for work of more than a millisecond.")
+    request_bytes: int = _knob(32 * MIB, "bytes", "The largest request body; over it 413.")
+    json_depth: int = _knob(64, "levels", "How deep JSON may be nested; over it 400.")
+    tensor_elements: int = _knob(4 * MIB, "elements", "The largest tensor by elements; over it 422.")
+    tensor_bytes: int = _knob(32 * MIB, "bytes", "The largest tensor by bytes; over it 422.")
+    tensor_dims: int = _knob(64, "dims", "The most dims of a tensor; over it 422.")
+    session_bytes: int = _knob(
         256 * MIB, "bytes", "What a session may hold: values, gradients and what its graphs keep; over it 422."
     )
-    session_nodes: int = knob(50_000, "nodes", "The most nodes of a session's graphs; over it 422.")
-    session_tensors: int = knob(50_000, "ids", "The most ids of a session; over it 422.")
-    batch_steps: int = knob(2_000, "steps", "The most steps of a batch; over it 422.")
-    step_outputs: int = knob(1_000, "outputs", "The most outputs of one step; over it 422.")
-    request_cost: int = knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
-    batch_cost: int = knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")
-    scopes: int = knob(64, "scopes", "The most open scopes of a session; over it 422.")
-    sessions: int = knob(1_000, "sessions", "The most open sessions; over it 429.")
-    session_ttl: float = knob(3_600.0, "seconds", "How long a session lives without a request.")
-    queue_places: int = knob(32, "requests", "How many requests may wait for one session; over it 429.")
-    queue_seconds: float = knob(5.0, "seconds", "How long a request waits for its session; over it 503.")
-    keep_alive: int = knob(15, "seconds", "How long an idle connection is kept.")
-    connections: int = knob(512, "connections", "The most connections at a time; over it 503.")
-    shutdown: int = knob(30, "seconds", "How long a shutdown waits for what was accepted.")
+    session_nodes: int = _knob(50_000, "nodes", "The most nodes of a session's graphs; over it 422.")
+    session_tensors: int = _knob(50_000, "ids", "The most ids of a session; over it 422.")
+    batch_steps: int = _knob(2_000, "steps", "The most steps of a batch; over it 422.")
+    step_outputs: int = _knob(1_000, "outputs", "The most outputs of one step; over it 422.")
+    request_cost: int = _knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
+    batch_cost: int = _knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")
+    scopes: int = _knob(64, "scopes", "The most open scopes of a session; over it 422.")
+    sessions: int = _knob(1_000, "sessions", "The most open sessions; over it 429.")
+    session_ttl: float = _knob(3_600.0, "seconds", "How long a session lives without a request.")
+    queue_places: int = _knob(32, "requests", "How many requests may wait for one session; over it 429.")
+    queue_seconds: float = _knob(5.0, "seconds", "How long a request waits for its session; over it 503.")
+    keep_alive: int = _knob(15, "seconds", "How long an idle connection is kept.")
+    connections: int = _knob(512, "connections", "The most connections at a time; over it 503.")
+    shutdown: int = _knob(30, "seconds", "How long a shutdown waits for what was accepted.")
 
     def __post_init__(self) -> None:
         for f in fields(self):

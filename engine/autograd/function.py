@@ -80,7 +80,7 @@ class FunctionCtx:
         """What was saved, with its history. Errors: RuntimeError after it was freed, or changed in place."""
         records = self._records
         if records is None:
-            from engine.backward import FREED
+            from engine.violations import FREED
 
             raise GraphFreedError(FREED)
         return tuple(None if r is None else _restored(r, self._node()) for r in records)
@@ -104,7 +104,7 @@ def _output_edge(node: Node, number: int) -> Any:
     return Port(node, number, *node.extra.outputs[number])
 
 
-class CustomPlan(Plan):
+class _CustomPlan(Plan):
     """The plan of one custom function's nodes; attrs are (ctx, which of the inputs are tensors, outputs, shapes of the inputs)."""
 
     __slots__ = ("function",)
@@ -179,7 +179,7 @@ class Function:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._plan = CustomPlan(cls)
+        cls._plan = _CustomPlan(cls)
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

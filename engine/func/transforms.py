@@ -61,7 +61,7 @@ def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
     return points, build(points)
 
 
-def pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], create: bool) -> list[Tensor]:
+def _pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], create: bool) -> list[Tensor]:
     """Gradients of weighted outputs for inputs, at all levels of batching; zeros where nothing flows."""
     live = [k for k, o in enumerate(outputs) if o.requires_grad]
     found: list[Tensor | None] = [None] * len(inputs)
@@ -153,7 +153,7 @@ def grad_and_value(
                     "or jacrev APIs instead?"
                 )
             keeps = _keeps(transform.nested, leaves_of(chosen), [result], points)
-            found = _done(pull([result], points, [_ones(result)], keeps), keeps)
+            found = _done(_pull([result], points, [_ones(result)], keeps), keeps)
             gradient = flatten(chosen)[1](found)
             value = result if keeps else result.detach()
         gradient = gradient[0] if single else gradient
@@ -232,7 +232,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             )
         with enable_grad():
             kept = keeps or depth.get() > 0 or any(w.requires_grad for w in given)
-            return structure(_done(pull(outputs, points, given, kept), kept))
+            return structure(_done(_pull(outputs, points, given, kept), kept))
 
     return (shown, pull_back, aux) if has_aux else (shown, pull_back)
 
@@ -240,8 +240,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def _pushed(outputs: Sequence[Any], points: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any]]:
     """What pushes tangents forward: the pull-back is linear in its weights, and its own pull-back is the push-forward."""
     weights = [everywhere(rules.zeros_like(o.detach()), _point) for o in outputs]
-    pulled = pull(outputs, points, weights, True)
-    return lambda tangents: pull(pulled, weights, list(tangents), True)
+    pulled = _pull(outputs, points, weights, True)
+    return lambda tangents: _pull(pulled, weights, list(tangents), True)
 
 
 def jvp(

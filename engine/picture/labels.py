@@ -66,7 +66,7 @@ def elide(text: str, longest: int = LONGEST) -> str:
     return text[:kept] + "…"
 
 
-def shape_text(node: GraphNode) -> str:
+def _shape_text(node: GraphNode) -> str:
     """Shape and dtype as one line.
 
     >>> shape_text(GraphNode("x", "leaf", "x", None, "x", (2, 3), "float32"))
@@ -85,7 +85,7 @@ def describe(node: GraphNode) -> tuple[Line, ...]:
     lines = [Line("title", elide(clean(node.name) or "unnamed"))]
     if node.kind == "group":
         return (*lines, *(Line("contents", elide(clean(row))) for row in (node.value or "").split("\n") if row))
-    lines.append(Line("type", elide(shape_text(node))))
+    lines.append(Line("type", elide(_shape_text(node))))
     if node.tensor is not None and node.tensor != node.name:
         lines.append(Line("tensor", elide(clean(node.tensor))))
     lines += _block("value", node.value)

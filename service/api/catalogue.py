@@ -75,7 +75,7 @@ def _argument(p: Parameter) -> dict[str, Any]:
     return schema
 
 
-def arguments_schema(parameters: tuple[Parameter, ...]) -> dict[str, Any]:
+def _arguments_schema(parameters: tuple[Parameter, ...]) -> dict[str, Any]:
     """A JSON Schema for a step's ``args`` and ``kwargs``."""
     positional = [p for p in parameters if not p.keyword_only]
     args: dict[str, Any] = {"type": "array", "prefixItems": [_argument(p) for p in positional]}
@@ -126,7 +126,7 @@ def entry(name: str) -> dict[str, Any] | None:
     rows = OPS.get(name)
     if rows is None or name not in operator_names():
         return None
-    schemas = [arguments_schema(row.parameters) for row in rows]
+    schemas = [_arguments_schema(row.parameters) for row in rows]
     return {
         "name": name,
         "kind": "operator",
@@ -153,7 +153,7 @@ def _verb_entry(verb: Verb) -> dict[str, Any]:
                 "doc": verb.doc,
             }
         ],
-        "arguments": arguments_schema(verb.schema.parameters),
+        "arguments": _arguments_schema(verb.schema.parameters),
     }
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import STATUSES, problem
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "TooLarge", "too_large"]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 CSP: Final = (

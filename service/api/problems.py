@@ -19,7 +19,7 @@ from engine import errors as engine
 from service.steps import errors as steps
 from service.wire import errors as wire
 
-__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "problem"]
+__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "members_of", "problem"]
 
 log = logging.getLogger("gradwire")
 MOST: Final = 4_000
@@ -266,14 +266,14 @@ async def _http(request: Request, error: Exception) -> Response:
     kind = STATUSES.get(error.status_code, Kind(error.status_code, "bad-request", "Bad request", ""))
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(sorted(allowed(request)))
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
     detail = {404: "There is nothing at this address.", 405: "The address has no such method."}.get(
         error.status_code, kind.title
     )
     return problem(kind, detail, headers=headers)
 
 
-def allowed(request: Request) -> set[str]:
+def _allowed(request: Request) -> set[str]:
     """Every method that the address has."""
     methods: set[str] = set()
     for route in request.app.routes:

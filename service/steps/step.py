@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from service.steps.errors import InvalidInput
 
-__all__ = ["AUTO", "Auto", "Step", "check_id"]
+__all__ = ["AUTO", "Auto", "Step", "check_id", "read_ids"]
 
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _RESERVED: Final = frozenset({"torch", "NaN", "Infinity"})

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine import autograd
-from engine.backward import Event, accumulate
+from engine.backward import accumulate
 from engine.errors import ArgumentError
 from engine.node import AccumulateGrad, Port
 from engine.schema import Schema, bind, parse
 from engine.tensor import Tensor, set_attribute
+from engine.walk import Event
 from service.steps.binder import Reader, convert_arguments
 from service.steps.errors import InvalidInput
 from service.steps.outcome import Outcome
@@ -41,7 +42,7 @@ class Verb:
 VERBS: Final[dict[str, Verb]] = {}
 
 
-def verb(line: str, *, name: str | None = None, keeps: bool = False) -> Callable[[Callable[..., Outcome]], Verb]:
+def _verb(line: str, *, name: str | None = None, keeps: bool = False) -> Callable[[Callable[..., Outcome]], Verb]:
     """Declare a verb on its function."""
     schema = parse(line)
 
@@ -89,7 +90,7 @@ def _typed_like_target(
         named["gradient"] = value
 
 
-@verb(
+@_verb(
     "backward(Tensor tensor, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False, Tensor[]? inputs=None, "
     "*, bool trace=False) -> Tensor"
 )
@@ -144,7 +145,7 @@ def _shown(g: Any) -> Any:
     return array.copy() if hasattr(array, "copy") else array
 
 
-@verb(
+@_verb(
     "grad(Tensor[] outputs, Tensor[] inputs, Tensor[]? grad_outputs=None, bool? retain_graph=None, bool create_graph=False, "
     "bool? allow_unused=None, *, bool materialize_grads=False) -> Tensor[]",
     name="autograd.grad",
@@ -168,7 +169,7 @@ def autograd_grad(
     return Outcome(tensors=found, several=True)
 
 
-@verb("tensor(Any data, *, ScalarType? dtype=None, bool requires_grad=False) -> Tensor", keeps=True)
+@_verb("tensor(Any data, *, ScalarType? dtype=None, bool requires_grad=False) -> Tensor", keeps=True)
 def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> Outcome:
     """A new tensor from JSON data, or from a typed value ``{"dtype", "shape"?, "data" | "base64"}``.
 
@@ -185,26 +186,26 @@ def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> 
     return Outcome(tensors=(made.requires_grad_(requires_grad),))
 
 
-@verb("detach(Tensor tensor) -> Tensor", keeps=True)
+@_verb("detach(Tensor tensor) -> Tensor", keeps=True)
 def detach(workspace: Workspace, tensor: Tensor) -> Outcome:
     """A tensor outside the graph that shares values and version."""
     return Outcome(tensors=(tensor.detach(),))
 
 
-@verb("requires_grad_(Tensor tensor, bool requires_grad=True) -> Tensor")
+@_verb("requires_grad_(Tensor tensor, bool requires_grad=True) -> Tensor")
 def requires_grad_(workspace: Workspace, tensor: Tensor, requires_grad: bool) -> Outcome:
     """Set whether operators on this leaf are recorded."""
     return Outcome(tensors=(tensor.requires_grad_(requires_grad),))
 
 
-@verb("retain_grad(Tensor tensor) -> Tensor")
+@_verb("retain_grad(Tensor tensor) -> Tensor")
 def retain_grad(workspace: Workspace, tensor: Tensor) -> Outcome:
     """Keep the gradient of this non-leaf at the next backward."""
     tensor.retain_grad()
     return Outcome(tensors=(tensor,))
 
 
-@verb("zero_grad(Tensor[] tensors, bool set_to_none=True) -> Tensor[]")
+@_verb("zero_grad(Tensor[] tensors, bool set_to_none=True) -> Tensor[]")
 def zero_grad(workspace: Workspace, tensors: list[Tensor], set_to_none: bool) -> Outcome:
     """Forget the gradients, or set them to zero."""
     for t in tensors:
@@ -219,7 +220,7 @@ def zero_grad(workspace: Workspace, tensors: list[Tensor], set_to_none: bool) ->
     return Outcome(tensors=tuple(tensors), several=True)
 
 
-@verb("del(Any id) -> Tensor")
+@_verb("del(Any id) -> Tensor")
 def delete(workspace: Workspace, name: Any) -> Outcome:
     """Forget one id or several; the graph keeps what it needs."""
     for each in name if isinstance(name, list) else [name]:
@@ -229,7 +230,7 @@ def delete(workspace: Workspace, name: Any) -> Outcome:
     return Outcome()
 
 
-@verb("bind(str id, Tensor tensor) -> Tensor")
+@_verb("bind(str id, Tensor tensor) -> Tensor")
 def bind_name(workspace: Workspace, name: str, tensor: Tensor) -> Outcome:
     """Give a tensor one more name, as ``y = x`` does."""
     from service.steps.step import check_id
@@ -238,7 +239,7 @@ def bind_name(workspace: Workspace, name: str, tensor: Tensor) -> Outcome:
     return Outcome(ids=(name,), tensors=(tensor,))
 
 
-@verb("enter(str mode, bool? enabled=None) -> Tensor")
+@_verb("enter(str mode, bool? enabled=None) -> Tensor")
 def enter(workspace: Workspace, mode: str, enabled: bool | None) -> Outcome:
     """Enter a grad-mode scope: no_grad, enable_grad, inference_mode or set_grad_enabled (with ``enabled``). It holds until it is left."""
     if mode not in ("no_grad", "enable_grad", "inference_mode", "set_grad_enabled"):
@@ -250,14 +251,14 @@ def enter(workspace: Workspace, mode: str, enabled: bool | None) -> Outcome:
     return Outcome(value=workspace.enter(mode, enabled))  # type: ignore[arg-type]
 
 
-@verb("exit(str? scope_id=None) -> Tensor")
+@_verb("exit(str? scope_id=None) -> Tensor")
 def leave(workspace: Workspace, scope_id: str | None) -> Outcome:
     """Leave the innermost scope (named or not)."""
     workspace.exit(scope_id)
     return Outcome()
 
 
-@verb("manual_seed(int seed) -> Tensor")
+@_verb("manual_seed(int seed) -> Tensor")
 def manual_seed(workspace: Workspace, seed: int) -> Outcome:
     """Start the session's stream of random numbers anew from a seed."""
     if not 0 <= seed < 2**64:

@@ -14,7 +14,7 @@ import orjson
 
 from service.wire.errors import InvalidJson, UnsupportedMediaType
 
-__all__ = ["array_to_json", "decode", "render"]
+__all__ = ["array_to_json", "check_depth", "decode", "render"]
 
 SMALL: Final = 64 * 2**10
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)

@@ -15,19 +15,8 @@ from numpy import inf, nan
 from engine.printing import format_tensor, get_printoptions, printoptions, set_printoptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
-DTYPES = [
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-    "bool",
-    "uint8",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-]
+NOT_COMPLEX = ["float16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"]
+DTYPES = [*NOT_COMPLEX, "complex64", "complex128"]
 
 
 def f16(data: Any) -> Array:
@@ -440,7 +429,7 @@ def test_random_tensors_print_as_pytorch_prints_them(torch: ModuleType, seed: in
 
 SPECIAL = [0.0, -0.0, nan, inf, -inf]
 EDGES = [1e-4, 9.9999e-5, 0.1, 0.5, 0.99999, 0.99995, 1, 1000, 1001, 1e8, 1.0001e8, 5e-324, 1e-310, 1e-45, 6e-8, 1e308]
-REALS = [
+NOT_COMPLEX = [
     lambda rng, shape: np.zeros(shape),
     lambda rng, shape: rng.standard_normal(shape),
     lambda rng, shape: rng.standard_normal(shape) * 10.0 ** rng.integers(-12, 13),

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Model", "Problem", "described"]
+__all__ = ["Model", "Problem", "described", "query"]
 
 
 class Model(BaseModel):
