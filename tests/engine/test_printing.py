@@ -429,7 +429,7 @@ def test_random_tensors_print_as_pytorch_prints_them(torch: ModuleType, seed: in
 
 SPECIAL = [0.0, -0.0, nan, inf, -inf]
 EDGES = [1e-4, 9.9999e-5, 0.1, 0.5, 0.99999, 0.99995, 1, 1000, 1001, 1e8, 1.0001e8, 5e-324, 1e-310, 1e-45, 6e-8, 1e308]
-NOT_COMPLEX = [
+REALS = [
     lambda rng, shape: np.zeros(shape),
     lambda rng, shape: rng.standard_normal(shape),
     lambda rng, shape: rng.standard_normal(shape) * 10.0 ** rng.integers(-12, 13),
