@@ -19,7 +19,7 @@ from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
 from engine.grad_mode import grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, sequence
 from engine.op import Op
-from engine.plan import Plan, plan_of
+from engine.plan import Plan, erasing, plan_of
 from engine.promotion import explain, promoted
 from engine.tensor import Tensor, array_of, node_of
 from engine.view import Step, View
@@ -40,6 +40,8 @@ __all__ = [
 new = object.__new__
 batch_hooks: list[tuple[Callable[[Op, list[Any]], Any], ...]] = []  # vmap puts here what takes calls on batched tensors
 EXPLAINED = (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, np.exceptions.DTypePromotionError)
+UNRECORDED = frozenset({"logical_and", "logical_not", "logical_or", "logical_xor"})
+"""Whose in-place forms PyTorch does not record: the tensor keeps the history that it had."""
 record_where: list[Callable[[], str]] = []  # anomaly mode puts here what names the forward line
 check_nan: list[bool] = [True]  # and says here whether the walk looks for NaNs
 
@@ -336,16 +338,16 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
                 mask |= any(n is not None for n in found) << k
         else:
             nodes.append(None)
-    check_writable(t, records=bool(mask))
-    recording = mask
+    recording = mask if op.name not in UNRECORDED else 0
+    check_writable(t, records=bool(recording))
     if recording and t._array.dtype.kind not in "fc":
         recording = 0
     if op.kind == "composite":
         return _run_composite_inplace(op, bound)
     promoted(op, raws)
     plan = plan_of(op, mask) if recording else None
-    if plan is None and recording and op.vjp is None and node_of(t) is not None and op.kind != "create":
-        raise AutogradError(f"the derivative for '{op.name}' is not implemented.")
+    if plan is None and recording and op.family == "compare":
+        plan = erasing(op, mask, op.grad_fn[:-1] + ("1" if isinstance(bound[-1], Tensor) else "0"))
     own = bound[:]
     if plan is not None and ("input", op.tensors[0]) in plan.saves:  # what is overwritten is saved as it was
         i = op.tensors[0]
@@ -353,6 +355,8 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
         own[i] = None
     try:
         out = op.kernel(*raws)
+        if plan is None and recording and op.vjp is None and node_of(t) is not None and op.kind != "create":
+            raise AutogradError(f"the derivative for '{op.name}' is not implemented.")
         write(t, out)
     except EngineError:
         raise

@@ -38,8 +38,11 @@ def _expand(op: Op, bound: list[Any], level: int, size: int) -> Any:
 
 @rule("squeeze")
 def _squeeze(op: Op, bound: list[Any], level: int, size: int) -> Any:
-    v = bound[0]
-    gone = tuple(i + 1 for i, n in enumerate(v.shape) if n == 1)
+    v, *dims = bound
+    asked = list(range(v.ndim))
+    if dims:
+        asked = [wrap_dim(d, v.ndim) for d in (dims[0] if isinstance(dims[0], tuple) else dims)]
+    gone = tuple(i + 1 for i in asked if v.ndim and v.shape[i] == 1)
     t = front(v, level, size)
     return rules.squeeze(t, gone) if gone else rules.alias(t)
 

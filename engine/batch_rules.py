@@ -121,9 +121,9 @@ LOOPED: Final = frozenset(
 def rule_of(op: Op) -> Rule | None:
     """The batch rule of a row; None for a composite, whose parts have theirs."""
     if not RULES:
-        from engine import batch_rows
+        from engine import batch_products, batch_rows
 
-        assert batch_rows.__all__ is not None
+        assert (batch_products.__all__, batch_rows.__all__) == ([], [])  # importing them declares their rules
     found = RULES.get(op.id) or RULES.get(op.schema.name)
     if found is not None:
         return found

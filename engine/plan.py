@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.op import Op
 
-__all__ = ["Plan", "compiled", "plan_of"]
+__all__ = ["Plan", "compiled", "erasing", "plan_of"]
 
 
 class Plan:
@@ -85,6 +85,17 @@ def _build(op: Op, mask: int) -> Plan | None:
     text = "\n".join(["def backward(g, s, a):", *lines, f"    return ({answer},)"])
     backward = compiled(text, scope, f"<backward of {op.id}>", "backward")
     return Plan(op, mask, op.grad_fn, tuple(saves), backward, wants_all)
+
+
+def erasing(op: Op, mask: int, name: str) -> Plan:
+    """The plan of a row without derivative that was written over its first input: nothing flows through what is gone, so zeros do."""
+
+    def backward(g: Any, *_: Any) -> tuple[Any, ...]:
+        from engine.rules import rules
+
+        return tuple(rules.zeros_like(g) if mask >> k & 1 else None for k in range(len(op.tensors)))
+
+    return Plan(op, mask, name, (), backward, False)
 
 
 def compiled(text: str, scope: dict[str, Any], filename: str, name: str) -> Any:

@@ -56,12 +56,12 @@ def _slope(input: Any, pos: float, neg: float, rate: float) -> Any:
 
 
 @op(
-    "elu(Tensor input, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
+    "elu(Tensor input, Scalar alpha=1, *, Scalar scale=1, Scalar input_scale=1) -> Tensor",
     meta=ELU(same),
     kind="pointwise",
     names=("nn.functional.elu",),
     forms="function",
-    samples=lambda: [*unary()(), Sample(array(2, 3), 0.7, 1.3, 0.6)],
+    samples=lambda: [*unary()(), Sample(array(2, 3), 0.7, scale=1.3, input_scale=0.6)],
     vjp={
         "input": lambda g, input, alpha, scale, input_scale: (
             g * lean(_elu_slope, input, scale, alpha * scale * input_scale, input_scale)
@@ -97,7 +97,7 @@ def selu(input: Any) -> Any:
     >>> torch.selu(torch.tensor([1.0, -1.0]))
     tensor([ 1.0507, -1.1113])
     """
-    return rules.elu(input, SELU_ALPHA, SELU_SCALE)
+    return rules.elu(input, SELU_ALPHA, scale=SELU_SCALE)
 
 
 def _celu_meta(input: Any, alpha: Any) -> Any:

@@ -69,7 +69,7 @@ def elide(text: str, longest: int = LONGEST) -> str:
 def _shape_text(node: GraphNode) -> str:
     """Shape and dtype as one line.
 
-    >>> shape_text(GraphNode("x", "leaf", "x", None, "x", (2, 3), "float32"))
+    >>> _shape_text(GraphNode("x", "leaf", "x", None, "x", (2, 3), "float32"))
     '[2, 3] · float32'
     """
     shape = f"[{', '.join(map(str, node.shape))}]" if node.shape else "scalar"

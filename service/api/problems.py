@@ -5,11 +5,11 @@ An error finds its row by its class's ancestry, so a row covers a family. Bodies
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,6 +24,7 @@ __all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "members_of", "proble
 log = logging.getLogger("gradwire")
 MOST: Final = 4_000
 DETAIL: Final = 1_500
+METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +241,15 @@ def problem(
         "detail": _short(detail),
         **extra,
     }
-    content = orjson.dumps(body)
+    content = _encoded(body)
     if len(content) > MOST:
-        content = orjson.dumps({k: body[k] for k in ("type", "title", "status")} | {"detail": _short(detail, 300)})
+        content = _encoded({k: body[k] for k in ("type", "title", "status")} | {"detail": _short(detail, 300)})
     return Response(content, kind.status, headers, "application/problem+json")
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    """JSON of a problem; what was asked may be a whole number past 64 bits, which the fast encoder refuses."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _short(text: str, most: int = DETAIL) -> str:
@@ -274,13 +280,13 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> set[str]:
-    """Every method that the address has."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return methods
+    """Every method that the address has: each is tried, since a group of routes does not list its own."""
+    scope = dict(request.scope)
+    return {
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    }
 
 
 async def _failed(_: Request, error: Exception) -> Response:

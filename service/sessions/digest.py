@@ -96,7 +96,7 @@ class _Reader:
         self._meta(t._meta)
 
     def _meta(self, meta: Any) -> None:
-        if meta is not None:
+        if meta is not None and (meta.retains_grad or meta.grad is not None):  # an empty one says what none says
             self.add("meta", meta.retains_grad, None if meta.grad is None else self.tensor(meta.grad))
 
     def _node(self, node: Any) -> None:

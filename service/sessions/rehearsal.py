@@ -15,6 +15,7 @@ from service.steps.errors import InvalidInput, ServiceError, StepFailed, Unknown
 from service.steps.reference import parse_index
 from service.steps.step import AUTO, Step
 from service.steps.verbs import VERBS
+from service.wire.errors import InvalidValues
 from service.wire.values import literal
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class _Rehearsal:
         return wrap(array)
 
     def step(self, step: Step) -> tuple[Spec, ...]:
-        reader = Reader(self.lookup, self.literal)
+        reader = Reader(self.lookup, self.literal, (InvalidValues,))
         if step.op in INDEXING:
             specs = self._indexed(step, reader)
         elif step.op in VERBS:

@@ -29,6 +29,7 @@ from service.steps.reference import parse_index, resolve
 from service.steps.step import AUTO, Auto, Step
 from service.steps.verbs import VERBS, run_verb
 from service.steps.workspace import Mode, Scope
+from service.wire.errors import InvalidValues
 from service.wire.values import literal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Transaction:
         self._log = UndoLog()
         self._tokens: list[Callable[[], None]] = []
         self._errstate: Any = None
-        self._reader = Reader(self.lookup, self.literal)
+        self._reader = Reader(self.lookup, self.literal, (InvalidValues,))
         self._done = False
 
     # -- open and close --------------------------------------------------------------------------------------------

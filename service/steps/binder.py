@@ -7,7 +7,7 @@ string goes; a list is a tensor literal, a list of tensors, or a shape. So each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.apply import signature
@@ -17,7 +17,7 @@ from engine.op import OPS, Op
 from engine.schema import Parameter, kind_name
 from engine.tensor import Tensor
 from service.steps import reference
-from service.steps.errors import InvalidInput, NotFound
+from service.steps.errors import InvalidInput, NotFound, UnknownReference
 
 __all__ = ["Bound", "Reader", "bind_step", "convert_arguments", "find_operator"]
 
@@ -28,10 +28,27 @@ _MOST_ARGUMENTS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What a session lends the binder: ``lookup`` (id → tensor) and ``literal`` (JSON data → tensor, in the session's default dtype)."""
+    """What a session lends the binder.
+
+    lookup: id → tensor. literal: JSON data → tensor, in the session's default dtype. unreadable: what ``literal`` raises for data that
+    is no tensor.
+    """
 
     lookup: Callable[[str], Any]
     literal: Callable[[Any], Any]
+    unreadable: tuple[type[Exception], ...] = ()
+
+    def once(self) -> Reader:
+        """The same, but data that several overloads look at becomes a tensor once."""
+        made: dict[int, Any] = {}
+
+        def literal(value: Any) -> Any:
+            key = id(value)
+            if key not in made:
+                made[key] = self.literal(value)
+            return made[key]
+
+        return replace(self, literal=literal)
 
     def tensor(self, value: Any, argument: str) -> Any:
         """What stands where a tensor goes: a reference, a number, nested lists or a typed value."""
@@ -78,17 +95,31 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
         raise InvalidInput(error.detail, argument="op") from None
     if len(args) + len(kwargs) > _MOST_ARGUMENTS and not all(type(a) is int for a in args):
         raise InvalidInput(f"{name}() takes at most {_MOST_ARGUMENTS} arguments", argument="args")
+    if len(overloads) > 1 and any(type(a) in (list, dict) for a in (*args, *kwargs.values())):
+        reader = reader.once()
+    refusals: tuple[type[Exception], ...] = (InvalidInput, UnknownReference, *reader.unreadable)
     first: ArgumentError | None = None
-    for op in overloads:
-        try:
-            converted, named = convert_arguments(op.parameters, args, kwargs, reader)
-            values = op.bind(converted, named)
-        except ArgumentError as error:
-            first = first or error
-            continue
-        if inplace and not isinstance(values[op.tensors[0]], Tensor) and not hasattr(values[op.tensors[0]], "shape"):
-            raise ArgumentError(f"{name}(): argument 'input' (position 1) must be Tensor", "input")
-        return Bound(op, values, inplace)
+    unread: Exception | None = None
+    for lenient in (False, True):  # as in PyTorch a number is no tensor; where nothing else takes it, it becomes one
+        for op in overloads:
+            try:
+                converted, named = convert_arguments(op.parameters, args, kwargs, reader, lenient=lenient)
+                values = op.bind(converted, named)
+            except ArgumentError as error:
+                first = first or error
+                continue
+            except refusals as error:
+                unread = unread or error
+                continue
+            if (
+                inplace
+                and not isinstance(values[op.tensors[0]], Tensor)
+                and not hasattr(values[op.tensors[0]], "shape")
+            ):
+                raise ArgumentError(f"{name}(): argument 'input' (position 1) must be Tensor", "input")
+            return Bound(op, values, inplace)
+    if unread is not None:
+        raise unread
     assert first is not None
     if len(overloads) > 1:
         shown = ", ".join(kind_name(reader.tensor(a, "args")) if type(a) is str else type(a).__name__ for a in args)
@@ -101,14 +132,22 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
 
 
 def convert_arguments(
-    parameters: Sequence[Parameter], args: Sequence[Any], kwargs: Mapping[str, Any], reader: Reader
+    parameters: Sequence[Parameter],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    reader: Reader,
+    *,
+    lenient: bool = True,
 ) -> tuple[list[Any], dict[str, Any]]:
-    """JSON arguments as the parameters' kinds read them; what does not fit is left for the binding to refuse."""
+    """JSON arguments as the parameters' kinds read them; what does not fit is left for the binding to refuse.
+
+    lenient: whether a bare number becomes a tensor where only a tensor may stand.
+    """
     positional = [p for p in parameters if not p.keyword_only]
     converted: list[Any] = []
     for i, value in enumerate(args):
         if i < len(positional):
-            converted.append(_convert(positional[i], value, reader))
+            converted.append(_convert(positional[i], value, reader, lenient))
         elif positional and positional[-1].kind == "int[]":
             converted.append(value)
         elif positional and positional[0].kind == "Tensor[]" and i:
@@ -116,24 +155,24 @@ def convert_arguments(
         else:
             converted.append(value)
     known = {p.name: p for p in parameters}
-    named = {k: _convert(known[k], v, reader) if k in known else v for k, v in kwargs.items()}
+    named = {k: _convert(known[k], v, reader, lenient) if k in known else v for k, v in kwargs.items()}
     if positional and positional[0].kind == "Tensor[]" and converted and isinstance(converted[0], Tensor):
         converted = [reader.tensor(v, positional[0].name) for v in args]
     return converted, named
 
 
-def _convert(p: Parameter, value: Any, reader: Reader) -> Any:
+def _convert(p: Parameter, value: Any, reader: Reader, lenient: bool) -> Any:  # noqa: PLR0912 - a kind a branch
     if value is None:
         return None
     kind = p.kind
     if kind in ("Tensor", "Tensor|Scalar"):
         found = reader.tensor(value, p.name)
-        if kind == "Tensor" and type(found) in (int, float, bool):
+        if lenient and kind == "Tensor" and type(found) in (int, float, bool):
             return reader.literal(found)
         return found
     if kind in ("Tensor[]", "Tensor?[]"):
         if type(value) is list:
-            return [None if v is None else _member(v, p, reader) for v in value]
+            return [None if v is None else _member(v, p, reader, lenient) for v in value]
         return reader.tensor(value, p.name) if type(value) is str else value
     if kind in {"Scalar", "float"}:
         if type(value) is str:
@@ -149,11 +188,13 @@ def _convert(p: Parameter, value: Any, reader: Reader) -> Any:
         raise ArgumentError(f"argument '{p.name}' must be the name of a dtype, not {kind_name(value)}", p.name)
     if kind == "Generator":
         raise InvalidInput("a session has one generator: use manual_seed instead of 'generator'", argument=p.name)
+    if kind in {"str", "Any"} and type(value) is str and value in NUMBERS:
+        return NUMBERS[value]
     if kind == "int" and type(value) is str:
         return reference.resolve(value, reader.lookup, p.name)
     return value
 
 
-def _member(value: Any, p: Parameter, reader: Reader) -> Any:
+def _member(value: Any, p: Parameter, reader: Reader, lenient: bool) -> Any:
     found = reader.tensor(value, p.name)
-    return reader.literal(found) if type(found) in (int, float, bool) else found
+    return reader.literal(found) if lenient and type(found) in (int, float, bool) else found
