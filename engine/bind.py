@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engine.apply import dispatch, dispatch_inplace
-from engine.doors import binary, inplace, unary
+from engine.doors import binary, inplace, matmul, unary
 from engine.errors import ArgumentError
 from engine.indexing import getitem, setitem
 from engine.op import OPS, Op
@@ -55,12 +55,26 @@ METHODS_BY_ROW: Final = {"where": "_where_method", "polygamma": "_polygamma_meth
 UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
+PRODUCTS: Final = frozenset({"mm", "mv", "dot"})
+
+
+def _takes_one(op: Op) -> bool:
+    return (
+        op.kind in {"pointwise", "reduce"}
+        and op.family != "random"
+        and op.tensors == (0,)
+        and op.parameters[0].is_tensor
+        and len(op.schema.returns) == 1
+        and all(not p.required for p in op.parameters[1:])
+    )
+
+
 def _takes_two(op: Op) -> bool:
     return (
         len(op.parameters) >= 2
         and all(p.is_tensor for p in op.parameters[:2])
         and len(op.tensors) == 2
-        and op.kind == "pointwise"
+        and (op.kind == "pointwise" or op.id in PRODUCTS)
     )
 
 
@@ -68,17 +82,17 @@ def function_of(name: str) -> Callable[..., Any]:
     """The Python function of a public name, by the shortest door that its first row allows."""
     overloads = OPS[name]
     first = overloads[0]
-    if len(first.parameters) == 1 and first.kind == "pointwise" and first.parameters[0].is_tensor:
+    if _takes_one(first):
         quick = door = unary(first, overloads)
-        if len(overloads) > 1:
+        if len(overloads) > 1 or len(first.parameters) > 1:
 
             def door(*args: Any, **kwargs: Any) -> Any:
                 if len(args) == 1 and not kwargs:
                     return quick(*args)
                 return dispatch(overloads, args, kwargs)
 
-    elif _takes_two(first) and first.jvp is None:
-        fast = binary(first, overloads)
+    elif name == "matmul" or (_takes_two(first) and first.jvp is None):
+        fast = matmul(overloads) if name == "matmul" else binary(first, overloads)
 
         def door(*args: Any, **kwargs: Any) -> Any:
             if len(args) == 2 and not kwargs:
@@ -126,6 +140,8 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
                 raise
             return NotImplemented
 
+    if name == "matmul":
+        return matmul(overloads, fallback)
     if _takes_two(overloads[0]):
         return binary(overloads[0], overloads, fallback)
     return fallback

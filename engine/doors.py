@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.apply import batch_hooks, dispatch, dispatch_inplace, general, record_where
+from engine.apply import EXPLAINED, batch_hooks, dispatch, dispatch_inplace, record_where
 from engine.grad_mode import grad_enabled
 from engine.node import Node, sequence
-from engine.op import Op
+from engine.op import OPS, Op
 from engine.plan import Plan, compiled, plan_of
 from engine.promotion import constant
 from engine.tensor import Tensor
 from engine.transaction import current as open_transaction
 from engine.view import View
 
-__all__ = ["binary", "inplace", "unary"]
+__all__ = ["binary", "inplace", "matmul", "unary"]
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -48,7 +48,10 @@ def door({name}):
             edge = a._node
             if edge is not None and where:
                 return fallback(a)
-            out = kernel(x) if type(x) is ndarray else scalar(x)
+            try:
+                out = kernel(x{rest}) if type(x) is ndarray else scalar(x{rest})
+            except explained:
+                return fallback(a)
             t = new(Tensor)
             t._array = out
             t._view = t._meta = None
@@ -62,7 +65,7 @@ def door({name}):
 {saves1}
             n.attrs = attrs
             n.shape = out.shape
-            n.dtype = d
+            n.dtype = out.dtype
             n.seq = next(sequence)
             n.extra = None
             return t
@@ -84,9 +87,9 @@ def door(a, b):
             elif {numbers}:
                 y = (C32 if d is F32 else C64).get(b)
                 if y is None or where:
-                    if not b or where:
+                    if where:
                         return fallback(a, b)
-                    y = make(b, d)
+                    y = make(b, d) if b else array(b, d)
                 if type(x) is not ndarray:
                     y = y[()]
                 other = None
@@ -143,6 +146,8 @@ def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -
     return {
         "Tensor": Tensor,
         "Node": Node,
+        "array": np.array,
+        "explained": EXPLAINED,
         "ndarray": np.ndarray,
         "new": object.__new__,
         "F32": F32,
@@ -171,6 +176,10 @@ def _saves(plan: Plan | None, indent: str, *, number: bool) -> str:
         if what == "result":
             saved.append("out")
             cells += ["cell", "0"]
+        elif what == "result_shape":
+            saved.append("out.shape")
+        elif what == "shape":
+            saved.append("x.shape" if i == 0 else "y.shape")
         elif i == 0:
             saved.append("x")
             cells += ["a._version_cell", "a._version_cell[0]"]
@@ -186,12 +195,11 @@ def _saves(plan: Plan | None, indent: str, *, number: bool) -> str:
 
 
 def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
-    """The short door of a row with one tensor and nothing else."""
+    """The short door of a row with one tensor; the rest keeps its defaults."""
     plan = plan_of(op, 1)
-    if plan is not None and any(what.endswith("shape") for what, _ in plan.saves):
-        return general(overloads)
     text = UNARY.format(
         name=op.parameters[0].name,
+        rest="".join(f", attrs[{i}]" for i in range(1, len(op.parameters))),
         recorded="enabled()" if plan is not None else "False",
         saves1=_saves(plan, " " * 12, number=False),
     )
@@ -227,6 +235,31 @@ def binary(
         saves3=_saves(plans[2], " " * 16, number=False),
     )
     return compiled(text, _scope(op, fallback, plans), f"<door of {op.id}>", "door")  # type: ignore[no-any-return]
+
+
+def matmul(overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
+    """The short door of ``matmul``: two matrices, a matrix and a vector, or two vectors go to the row that PyTorch gives them."""
+    if fallback is None:
+
+        def fallback(a: Any, b: Any) -> Any:
+            return dispatch(overloads, (a, b), {})
+
+    others = fallback
+    two, turned, inner = (binary(OPS[name][0], OPS[name], others) for name in ("mm", "mv", "dot"))
+
+    def door(a: Any, b: Any) -> Any:
+        if type(a) is Tensor and type(b) is Tensor:
+            n, m = a._array.ndim, b._array.ndim
+            if n == 2:
+                if m == 2:
+                    return two(a, b)
+                if m == 1:
+                    return turned(a, b)
+            elif n == 1 and m == 1:
+                return inner(a, b)
+        return others(a, b)
+
+    return door
 
 
 def inplace(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:

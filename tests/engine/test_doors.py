@@ -13,21 +13,19 @@ from engine import bind
 from engine.apply import dispatch
 from engine.autograd import grad
 from engine.errors import EngineError
-from engine.op import OPS, Op
+from engine.op import OPS
 from engine.tensor import Tensor, wrap
 from tests.engine.rows import arguments, same_bits, samples, tensor, upstream
 
-
-def is_unary(first: Op) -> bool:
-    return len(first.parameters) == 1 and first.kind == "pointwise" and first.parameters[0].is_tensor
-
-
-UNARY = [name for name, rows in OPS.items() if rows[0].forms and is_unary(rows[0])]
-BINARY = [name for name, rows in OPS.items() if rows[0].forms and bind._takes_two(rows[0]) and rows[0].jvp is None]
+UNARY = [name for name, rows in OPS.items() if rows[0].forms and bind._takes_one(rows[0])]
+BINARY = [
+    *(name for name, rows in OPS.items() if rows[0].forms and bind._takes_two(rows[0]) and rows[0].jvp is None),
+    "matmul",
+]
 SYMBOLS = {
     f"__{symbol}__": name
     for symbol, name in (*bind.BINARY.items(), *bind.UNARY.items())
-    if name in OPS and (is_unary(OPS[name][0]) or bind._takes_two(OPS[name][0]))
+    if name in OPS and (name == "matmul" or bind._takes_one(OPS[name][0]) or bind._takes_two(OPS[name][0]))
 }
 NUMBERS = [2, -3, 0.5, -0.0, 0, 1e300]
 MASKS = [(False, False), (True, False), (False, True), (True, True)]
