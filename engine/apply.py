@@ -117,10 +117,12 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
             return taken
     if op.kind == "composite":
         return _composed(op, _computed(op, bound))
+    view = op.kind == "view"
+    if view and op.plain and not record_where and type(bound[0]) is Tensor:
+        return _viewed(op, bound)
     raws = bound[:]
     nodes: list[Any] = []
     mask = 0
-    view = op.kind == "view"
     on = grad_enabled.get()
     for k, i in enumerate(op.tensors):
         v = bound[i]
@@ -170,6 +172,52 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
         if bound and bound[-1] is True and op.parameters[-1].name == "requires_grad":
             _begin(t)
     return t
+
+
+def _viewed(op: Op, bound: list[Any]) -> Tensor:
+    """``run`` for a row that makes one view of its first argument and saves no more than that one's shape."""
+    source: Tensor = bound[0]
+    array = array_of(source)
+    attrs = tuple(bound)
+    try:
+        out = op.kernel(array, *attrs[1:])
+    except EngineError:
+        raise
+    except EXPLAINED as error:
+        raise explain(op, bound, error) from error
+    attrs = (None, *attrs[1:])
+    t = new(Tensor)
+    t._array = out
+    cell = t._version_cell = source._version_cell
+    t._meta = None
+    above = source._view
+    step = Step(op, attrs, None, 1, array.shape)
+    on = grad_enabled.get()
+    node = None if not on else source._node if above is None else node_of(source)
+    if above is None:
+        t._view = View(source, (step,), cell[0], "default" if on else _creation())
+    else:
+        t._view = View(above.base, (*above.chain, step), cell[0], above.creation if on else _creation())
+    if on and (node is not None or (above is not None and above.base._node is not None)) and out.dtype.kind in "fc":
+        n = t._node = new(Node)
+        plan = plan_of(op, 1)
+        assert plan is not None  # it has a rule: ``plain`` says so
+        n.plan = plan
+        n.attrs = attrs
+        n.edges = (node,)
+        n.saved = (array.shape,) if plan.saves else ()
+        n.cells = ()
+        n.shape = out.shape
+        n.dtype = out.dtype
+        n.seq = next(sequence)
+        n.extra = None
+    else:
+        t._node = None
+    return t
+
+
+def _creation() -> Any:
+    return "inference" if inference_enabled.get() else "no_grad"
 
 
 def _begin(t: Tensor) -> None:
@@ -224,7 +272,7 @@ def _mark_view(op: Op, bound: list[Any], t: Tensor, number: int | None, count: i
     elif above is not None and above.creation != "default":
         creation = above.creation
     if not grad_enabled.get():
-        creation = "inference" if inference_enabled.get() else "no_grad"
+        creation = _creation()
     t._view = View(base, chain, cell[0], creation)
 
 

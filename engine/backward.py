@@ -184,8 +184,10 @@ def _restrict(walk: Walk, inputs: Sequence[Tensor]) -> None:
             if seq in goals:
                 needed.add(seq)
             continue
-        if any(e is not None and (e.seq in needed or e.seq in goals) for e in node.edges):
-            needed.add(seq)
+        for e in node.edges:
+            if e is not None and (e.seq in needed or e.seq in goals):
+                needed.add(seq)
+                break
     walk.needed = needed
 
 

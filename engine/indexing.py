@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.apply import dispatch, dispatch_inplace
+from engine.apply import dispatch, dispatch_inplace, run
 from engine.errors import ArgumentError, DimensionError, InvalidValueError, TensorError
 from engine.op import OPS
 from engine.rules import rules
@@ -17,6 +17,8 @@ from engine.tensor import Tensor, wrap
 
 __all__ = ["getitem", "setitem"]
 
+(SELECT,) = (row for row in OPS["select"] if row.schema.overload == "int")
+(SLICE,) = OPS["slice"]
 SCALAR_INDEX = (
     "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor "
     "to a number"
@@ -32,7 +34,7 @@ def getitem(t: Tensor, index: Any) -> Tensor:
     """
     kind = type(index)
     if kind is int:
-        return rules.select(t, 0, _inside(t, 0, index))  # type: ignore[no-any-return]
+        return run(SELECT, [t, 0, _inside(t, 0, index)])  # type: ignore[no-any-return]
     if kind is slice:
         return _slice(t, 0, index, always=True)
     if index is None:
@@ -206,7 +208,7 @@ def _slice(t: Tensor, dim: int, item: slice, *, always: bool = False) -> Tensor:
     first, last, _ = slice(start, stop, step).indices(n)
     if not always and first == 0 and last == n and step in {None, 1}:
         return t
-    return rules.slice(t, dim, first, max(first, last), step or 1)  # type: ignore[no-any-return]
+    return run(SLICE, [t, dim, first, max(first, last), step or 1])  # type: ignore[no-any-return]
 
 
 def _bound(value: Any) -> int | None:

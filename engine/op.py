@@ -84,6 +84,7 @@ class Op:
     lists: bool = False
     defaults: tuple[Any, ...] = ()
     promoting: tuple[int, ...] = ()  # positions of those that are made one dtype
+    plain: bool = False  # a view of one tensor, whose rule asks for nothing but its shape
     plans: dict[int, Plan | None] = field(default_factory=dict)
     recipes: dict[Any, Any] = field(
         default_factory=dict
@@ -102,6 +103,17 @@ class Op:
             self.promoting = tuple(names.index(n) for n in self.promote)
         else:
             self.promoting = self.tensors if self.promote != "none" else ()
+        self.plain = (
+            self.kind == "view"
+            and self.tensors == (0,)
+            and self.schema.returns == ("",)
+            and self.vjp is not None
+            and not any(
+                n in {"input", "result", "result_shape"}
+                for f in self.vjp.values()
+                for n in inspect.signature(f).parameters
+            )
+        )
         self.defaults = tuple(
             None if p.is_tensor or p.default is schemas.MISSING else p.default for p in self.parameters
         )

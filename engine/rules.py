@@ -101,7 +101,9 @@ def written(row: Op, *args: Any) -> Any:
 
 def mm(a: Any, b: Any) -> Any:
     """The product of two matrices, by the shortest way: on raw values without binding."""
-    return a.dot(b) if type(a) is np.ndarray and type(b) is np.ndarray else rules.mm(a, b)
+    if type(a) is np.ndarray and type(b) is np.ndarray:
+        return a.dot(b)
+    return a @ b if type(a) is Tensor and type(b) is Tensor else rules.mm(a, b)
 
 
 def bmm(a: Any, b: Any) -> Any:

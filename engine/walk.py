@@ -122,7 +122,8 @@ class Walk:
     def run(self) -> None:  # noqa: PLR0912, PLR0915 - the hot loop: a call less is a tenth of a node
         heap, nodes, grads, leaves = self.heap, self.nodes, self.grads, self.leaves
         needed = self.needed
-        plain = not (self.create or self.trace or needed is not None or self.capture or record_where)
+        special = bool(self.trace or self.capture or record_where)
+        create = self.create
         keep = self.keep
         transaction = current.get()
         while heap:
@@ -130,6 +131,8 @@ class Walk:
             node = nodes.pop(seq)
             g = grads.pop(seq)
             while True:  # along a chain the heap is not asked
+                if needed is not None and seq not in needed and not special:
+                    break
                 saved = node.saved
                 if saved is None:
                     raise GraphFreedError(FREED)
@@ -139,8 +142,11 @@ class Walk:
                         if cells[i][0] != cells[i + 1]:
                             raise version_error(node, i)
                 plan = node.plan
-                if node.extra is not None or not plain:
+                if special or node.extra is not None:
                     self._run_one(node, plan, g, saved)
+                    break
+                if create:
+                    self._run_recorded(node, plan, g, saved)
                     break
                 produced: Any = plan.backward(g, saved, node.attrs)
                 if saved and not keep and plan.arrays:
@@ -153,7 +159,7 @@ class Walk:
                     produced = _flat(node, plan, produced)
                 following = None
                 for edge, p in zip(edges, produced):  # noqa: B905 - one gradient an edge, by the plan
-                    if edge is None or p is None:
+                    if edge is None or p is None or (needed is not None and edge.seq not in needed):
                         continue
                     if p.shape != edge.shape or p.dtype is not edge.dtype:
                         p = fit(p, edge.shape, edge.dtype)  # noqa: PLW2901 - the gradient as the edge wants it
@@ -177,6 +183,25 @@ class Walk:
                     self._arrive(following, g)
                     break
                 node = following
+
+    def _run_recorded(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:
+        """A node of ``create_graph`` with nothing else to it."""
+        try:
+            produced: Any = plan.backward(g, self._tensors(node, saved) if plan.saves else saved, node.attrs)
+        except AutogradError as error:
+            raise located(error, node) from error
+        if not self.keep and plan.arrays:
+            set_attribute(node, "saved", None)
+        if plan.lists:
+            produced = _flat(node, plan, produced)
+        needed = self.needed
+        for edge, p in zip(node.edges, produced, strict=True):
+            if edge is None or p is None or (needed is not None and edge.seq not in needed):
+                continue
+            array = p._array
+            if edge.dtype is not None and (array.shape != edge.shape or array.dtype is not edge.dtype):
+                p = fit_tensor(p, edge.shape, edge.dtype)  # noqa: PLW2901 - as in ``run``
+            self._arrive(edge, p)
 
     def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:  # noqa: PLR0912 - all that few nodes need
         """The long way: hooks, captured gradients, traces, tensors, several outputs, or a part of the graph only."""

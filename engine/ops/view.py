@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import DimensionError, TensorError
 from engine.op import Sample, Spec, op
-from engine.rules import rules
+from engine.rules import lean, rules
 from engine.samples import array, over, strided
 from engine.shapes import wrap_dim
 
@@ -43,8 +43,14 @@ SLICES = over(
     forms="",
     samples=SLICES,
     vjp={
-        "input": lambda g, input_shape, dim, start, end, step: rules.slice_backward(
-            g, input_shape, dim, start, end, step
+        "input": lambda g, input_shape, dim, start, end, step: lean(
+            slice_backward,  # type: ignore[has-type]
+            g,
+            input_shape,
+            dim,
+            start,
+            end,
+            step,
         )
     },
 )
@@ -167,7 +173,7 @@ SELECTS = over(
     meta=lambda input, dim, index: Spec(_selected(input.shape, dim, index), input.dtype),
     kind="view",
     samples=SELECTS,
-    vjp={"input": lambda g, input_shape, dim, index: rules.select_backward(g, input_shape, dim, index)},
+    vjp={"input": lambda g, input_shape, dim, index: lean(select_backward, g, input_shape, dim, index)},  # type: ignore[has-type]
 )
 def select(input: Any, dim: Any, index: Any) -> Any:
     """A view of one element of a dim, which goes: what ``x[i]`` calls. Gradient: g, among zeros. Source: torch.select.
