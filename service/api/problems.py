@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from engine import errors as engine
+from service.scripts import ScriptCancelled, ScriptError
 from service.steps import errors as steps
 from service.wire import errors as wire
 
@@ -159,6 +160,19 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "step-failed",
         "A step failed",
         "A step of a batch failed and nothing of the batch was kept. The member step says which, from 0.",
+    ),
+    ScriptError: Kind(
+        422,
+        "script",
+        "The script failed",
+        "The script was refused or raised an error; unless it asked to keep what came before, nothing of it was kept. The members "
+        "line and column (from 1) and source say where, detail says why in Python's or PyTorch's words.",
+    ),
+    ScriptCancelled: Kind(
+        409,
+        "script-cancelled",
+        "The script was cancelled",
+        "DELETE …/run ended the script while it ran; nothing of it was kept.",
     ),
     wire.WireError: Kind(400, "malformed", "Malformed body", "The body could not be read."),
     wire.InvalidJson: Kind(

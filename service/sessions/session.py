@@ -13,8 +13,9 @@ from engine import dtypes
 from engine.errors import EngineError
 from engine.generator import Generator
 from engine.tensor import Tensor
-from service.sessions.limits import Limits, graph_bytes
+from service.sessions.limits import Limits
 from service.steps.errors import ServiceError, StepFailed
+from service.steps.holding import graph_bytes
 
 if TYPE_CHECKING:
     from service.sessions.transaction import Transaction

@@ -1,0 +1,104 @@
+"""``torch.optim`` in scripts: the engine's optimizers and schedulers, their work charged before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import engine as torch
+from engine.optim import Optimizer
+from engine.optim import lr_scheduler as schedulers
+from engine.tensor import Tensor
+from service.scripts.operators import tree_size
+from service.scripts.tensor_names import callback
+from service.scripts.values import Kind, Module, Run
+
+__all__ = ["METHODS", "optim"]
+
+OPTIMIZERS: Final = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
+CLOSURES: Final = frozenset({"LambdaLR", "MultiplicativeLR"})
+WORK: Final = 16  # what an update rule does for each element
+
+
+def _arguments(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    from service.scripts.calls import iterate
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "gi_frame"):
+            value = list(iterate(run, value))
+        tree_size(run, value)
+        return value
+
+    return tuple(map(plain, args)), {k: plain(v) for k, v in kwargs.items()}
+
+
+def _optimizer(name: str) -> Kind:
+    own = getattr(torch.optim, name)
+
+    def make(run: Run, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _arguments(run, args, kwargs)
+        run.budget.make(4_096)
+        return own(*args, **kwargs)
+
+    return Kind(f"torch.optim.{name}", (own,), make)
+
+
+def _scheduler(name: str) -> Kind:
+    own = getattr(schedulers, name)
+
+    def make(run: Run, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _arguments(run, args, kwargs)
+        run.budget.make(4_096)
+        return own(optimizer, *args, **kwargs)
+
+    return Kind(f"torch.optim.lr_scheduler.{name}", (own,), make)
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)]
+
+
+def _step(run: Run, self: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(self, Optimizer):
+        parameters = _parameters(self)
+        run.budget.charge("step", WORK * sum(p.numel() for p in parameters))
+        run.budget.hold("step", 6 * sum(p.nbytes for p in parameters) + 256, 0)
+        args = tuple(callback(run, a) if a is not None else None for a in args)
+        kwargs = {k: callback(run, v) if k == "closure" and v is not None else v for k, v in kwargs.items()}
+    else:
+        run.budget.charge("step", 1_000)
+        if any(not isinstance(a, (int, float, Tensor, type(None))) for a in (*args, *kwargs.values())):
+            raise TypeError("step() takes a number")
+    return self.step(*args, **kwargs)
+
+
+def _forwarded(name: str) -> Callable[..., Any]:
+    def method(run: Run, self: Any, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _arguments(run, args, kwargs)
+        run.budget.make(4_096)
+        if isinstance(self, Optimizer):
+            run.budget.tick(len(_parameters(self)) // 8)
+        return getattr(self, name)(*args, **kwargs)
+
+    return method
+
+
+METHODS: Final[dict[str, Callable[..., Any]]] = {
+    "step": _step,
+    **{n: _forwarded(n) for n in ("zero_grad", "add_param_group", "state_dict", "load_state_dict", "get_last_lr")},
+}
+
+
+def optim() -> Module:
+    """The module ``torch.optim``."""
+    names = [n for n in schedulers.__all__ if n != "LRScheduler"]
+    inner = Module("torch.optim.lr_scheduler", {n: _scheduler(n) for n in names})
+    inner.members["LRScheduler"] = Kind("torch.optim.lr_scheduler.LRScheduler", (schedulers.LRScheduler,), _abstract)
+    members: dict[str, Any] = {n: _optimizer(n) for n in OPTIMIZERS}
+    members["Optimizer"] = Kind("torch.optim.Optimizer", (Optimizer,), _abstract)
+    members["lr_scheduler"] = inner
+    return Module("torch.optim", members)
+
+
+def _abstract(run: Run, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - it takes anything, and refuses
+    raise TypeError("this class is for isinstance only")
