@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
+from engine.transaction import current
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,10 +37,17 @@ class Handle:
     def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
         self._hooks = hooks
         self._key = next(handles)
+        self._remember()
         hooks[self._key] = hook
 
     def remove(self) -> None:
+        self._remember()
         self._hooks.pop(self._key, None)
+
+    def _remember(self) -> None:
+        transaction = current.get()
+        if transaction is not None:
+            transaction.item(self._hooks, self._key)
 
     def __enter__(self) -> Self:
         return self

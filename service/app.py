@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        executor = LocalExecutor(settings.threads)
+        executor = LocalExecutor(settings.threads, settings.script_threads)
         app.state.parts = Parts(settings, _manager(settings, executor))
         try:
             yield

@@ -38,6 +38,17 @@ class Settings:
     step_outputs: int = _knob(1_000, "outputs", "The most outputs of one step; over it 422.")
     request_cost: int = _knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
     batch_cost: int = _knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")
+    script_seconds: float = _knob(10.0, "seconds", "How long a script may run; over it 422.")
+    script_steps: int = _knob(1_000_000, "steps", "The most statements, iterations and calls of a script; over it 422.")
+    script_source_bytes: int = _knob(65_536, "bytes", "The longest text of a script; over it 422.")
+    script_output_bytes: int = _knob(
+        1_000_000, "bytes", "How much of what a script prints is kept; past it, truncated."
+    )
+    script_data_bytes: int = _knob(
+        64 * MIB, "bytes", "The strings, lists and dicts that a script may make, all together; over it 422."
+    )
+    script_depth: int = _knob(200, "calls", "How deep a script's calls may nest; over it a RecursionError.")
+    script_threads: int = _knob(2, "threads", "Threads for scripts, apart from those for other work.")
     scopes: int = _knob(64, "scopes", "The most open scopes of a session; over it 422.")
     sessions: int = _knob(1_000, "sessions", "The most open sessions; over it 429.")
     session_ttl: float = _knob(3_600.0, "seconds", "How long a session lives without a request.")

@@ -20,7 +20,7 @@ from service.scripts import ScriptCancelled, ScriptError
 from service.steps import errors as steps
 from service.wire import errors as wire
 
-__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "members_of", "problem"]
+__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "members_of", "problem", "problem_of"]
 
 log = logging.getLogger("gradwire")
 MOST: Final = 4_000
@@ -264,6 +264,19 @@ def problem(
 def _encoded(body: dict[str, Any]) -> bytes:
     """JSON of a problem; what was asked may be a whole number past 64 bits, which the fast encoder refuses."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def problem_of(error: BaseException) -> dict[str, Any]:
+    """An error as the members of a problem document, for an answer that tells of one."""
+    kind = kind_of(error)
+    members = {k: v for k, v in members_of(error).items() if k != "retry_after"}
+    return {
+        "type": f"/errors/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": _short(str(error) or kind.explanation),
+        **members,
+    }
 
 
 def _short(text: str, most: int = DETAIL) -> str:

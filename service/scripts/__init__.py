@@ -11,12 +11,13 @@ from service.scripts.budget import Budget, Ledger
 from service.scripts.cell import Cell, define, predefined, using
 from service.scripts.errors import ScriptCancelled, ScriptError
 from service.scripts.showing import repr_of, text_of
-from service.scripts.values import MISSING, Namespace, Parameter, Run, ScriptFunction
+from service.scripts.values import MISSING, Contents, Namespace, Parameter, Run, ScriptFunction
 
 __all__ = [
     "MISSING",
     "Budget",
     "Cell",
+    "Contents",
     "Ledger",
     "Namespace",
     "Parameter",

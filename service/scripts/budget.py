@@ -38,7 +38,7 @@ class Budget:
     """The limits of one run and what was used of them.
 
     steps: statements, iterations and calls. cost: arithmetic, where no ledger counts it. data_bytes: of strings, lists and dicts made, all
-    together. output: characters printed. seconds: None for a run that is replayed, which must end as it did. depth: calls within calls.
+    together. output: bytes printed. seconds: None for a run that is replayed, which must end as it did. depth: calls within calls.
     ``cancel()`` may be called from any thread. Errors: LimitExceeded with the setting's name; ScriptCancelled.
 
     >>> budget = Budget(steps=2)
@@ -140,7 +140,7 @@ class Budget:
             self.tick(size >> 12)
 
     def printed(self, count: int) -> int:
-        """Count characters of output; answers how many of them may still be kept."""
+        """Count bytes of output; answers how many of them may still be kept."""
         kept = max(0, min(count, self.most_output - self.output))
         self.output += kept
         self.make(count)

@@ -206,6 +206,7 @@ def set_attribute(run: Run, value: Any, name: str, new: Any) -> None:
         return
     if isinstance(value, FunctionCtx) and not name.startswith("_") and name not in vars(FunctionCtx):
         run.budget.make(64)
+        run.touch(value)
         setattr(value, name, new)
         return
     raise AttributeError(f"'{type_name(value)}' object attribute '{name}' cannot be set")

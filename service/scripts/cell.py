@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from service.scripts.budget import Budget
@@ -78,6 +79,7 @@ def _foreign(error: Exception) -> bool:
     return not isinstance(error, (ServiceError, *CATCHABLE)) and type(error) is not Exception
 
 
+@cache
 def predefined() -> dict[str, Any]:
     """The names that every script has: Python's functions, ``torch``, ``math`` and ``F``."""
     return {

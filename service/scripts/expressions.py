@@ -118,6 +118,7 @@ class Compiler:
                 frame: Any = f
                 for _ in range(hops):
                     frame = frame.parent
+                f.run.touch(frame)
                 frame.names[name] = value
 
             return outer

@@ -218,7 +218,8 @@ def augmented(run: Run, node: str, a: Any, b: Any) -> Any:
     if type(a) is OrderedSet and type(b) is OrderedSet and node in _SETS:
         found = _sets(run, node, a, b)
         run.touch(a)
-        a.items = found.items
+        a.items.clear()
+        a.items.update(found.items)
         return a
     if type(a) is dict and type(b) is dict and node == "BitOr":
         run.budget.make(100 * len(b))

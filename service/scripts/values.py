@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "Bound", "Code", "Frame", "Kind", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run", "ScriptClass", "ScriptFunction",
-    "ScriptObject", "Super", "running",
+    "Bound", "Code", "Contents", "Frame", "Kind", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run", "ScriptClass",
+    "ScriptFunction", "ScriptObject", "Super", "contents", "running",
 ]  # fmt: skip
 
 MISSING: Final = object()
@@ -57,10 +57,11 @@ class Run:
 
     def write(self, text: str) -> None:
         """Add to what was printed, as far as there is room."""
-        kept = self.budget.printed(len(text))
-        if kept < len(text):
+        encoded = text.encode("utf-8", "replace")
+        kept = self.budget.printed(len(encoded))
+        if kept < len(encoded):
             self.truncated = True
-            text = text[:kept]
+        text = encoded[:kept].decode("utf-8", "ignore")
         if text:
             self.output.append(text)
 
@@ -76,8 +77,42 @@ class Run:
         """Say that a container is about to be changed."""
         if self.undo is not None and id(thing) not in self.touched:
             self.touched[id(thing)] = thing
-            self.budget.make(16 + 8 * len(thing.fields if isinstance(thing, (ScriptObject, ScriptClass)) else thing))
+            self.budget.make(16 + 8 * len(contents(thing)))
             self.undo(thing)
+
+
+def contents(thing: Any) -> Any:
+    """What a container holds, as the list or dict that is changed."""
+    if isinstance(thing, (ScriptObject, ScriptClass)):
+        return thing.fields
+    if isinstance(thing, OrderedSet):
+        return thing.items
+    if isinstance(thing, Frame):
+        return thing.names
+    return thing if isinstance(thing, (list, dict)) else vars(thing)
+
+
+class Contents:
+    """A container as something with one attribute, ``state``: a copy of what it holds, put back by setting it."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    @property
+    def state(self) -> Any:
+        found = contents(self.thing)
+        return list(found) if isinstance(found, list) else dict(found)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        found = contents(self.thing)
+        found.clear()
+        if isinstance(found, list):
+            found.extend(value)
+        else:
+            found.update(value)
 
 
 running: ContextVar[Run | None] = ContextVar("running_script", default=None)
@@ -88,7 +123,7 @@ class Namespace:
 
     def __init__(self, before: Callable[[str], Any], predefined: Mapping[str, Any]) -> None:
         self.bound: dict[str, Any] = {}
-        self.deleted: set[str] = set()
+        self.deleted: dict[str, None] = {}
         self._before = before
         self._predefined = predefined
 
@@ -108,14 +143,14 @@ class Namespace:
 
     def store(self, name: str, value: Any) -> None:
         self.bound[name] = value
-        self.deleted.discard(name)
+        self.deleted.pop(name, None)
 
     def delete(self, name: str) -> None:
         if name in self.bound:
             del self.bound[name]
         elif name in self.deleted or self._before(name) is MISSING:
             raise NameError(f"name '{name}' is not defined")
-        self.deleted.add(name)
+        self.deleted[name] = None
 
 
 class Frame:

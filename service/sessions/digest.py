@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.node import AccumulateGrad, Port
 from engine.tensor import Tensor, node_of
+from service.scripts.keeping import facts
 from service.sessions.session import Session
 
 __all__ = ["digest"]
@@ -24,6 +25,7 @@ def digest(session: Session) -> str:
     reader = _Reader()
     for name, b in session.bindings():
         reader.add("name", name, b.number, reader.tensor(b.tensor), None if b.unrecorded is None else b.unrecorded.op)
+    reader.script(session.values)
     reader.drain()
     state = session.generator.get_state()
     reader.add("generator", json.dumps(state, default=_plain, sort_keys=True))
@@ -62,6 +64,10 @@ class _Reader:
         if fresh:
             self.waiting.append(t)
         return number
+
+    def script(self, values: dict[str, Any]) -> None:
+        for fact in facts(values):
+            self.add("value", self.tensor(fact) if isinstance(fact, Tensor) else fact)
 
     def values(self, array: Any) -> None:
         owner = array

@@ -28,6 +28,12 @@ class Limits:
     request_cost: int = 5_000_000_000
     batch_cost: int = 20_000_000_000
     scopes: int = 64
+    script_seconds: float = 10.0
+    script_steps: int = 1_000_000
+    script_source_bytes: int = 65_536
+    script_output_bytes: int = 1_000_000
+    script_data_bytes: int = 64 * 2**20
+    script_depth: int = 200
 
 
 class TooHeavy(Exception):

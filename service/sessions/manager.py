@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from engine import dtypes
+from service.scripts import Budget, Cell
 from service.sessions.lane import Lane
 from service.sessions.limits import Limits, TooHeavy
 from service.sessions.ports import Clock, Executor
+from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
 from service.sessions.transaction import Transaction
-from service.steps.errors import NotFound, TooManySessions
+from service.steps.errors import Conflict, NotFound, TooManySessions
 
 __all__ = ["Entry", "SessionManager"]
 
@@ -31,6 +33,7 @@ class Entry:
     ttl: float
     expires: float  # of the monotonic clock
     number: int  # in the order of creation
+    script: Budget | None = None  # of the script that runs here now
 
     def to_json(self, clock: Clock) -> dict[str, object]:
         """Counts, bytes, nodes, mode, seed, expiry."""
@@ -124,6 +127,38 @@ class SessionManager:
         self.find(session_id)
         del self._entries[session_id]
 
+    async def run_script(
+        self,
+        session_id: str,
+        cell: Cell,
+        on_error: OnError,
+        answer: Callable[[Transaction, Ran], T],
+        *,
+        timed: bool = True,
+    ) -> T:
+        """A script in its session's turn: one transaction, the answer rendered, then commit.
+
+        timed: whether the clock bounds it; a replay is not timed. Errors: ScriptError, LimitExceeded, ScriptCancelled.
+        """
+        entry = self.find(session_id)
+
+        def work(tx: Transaction) -> T:
+            budget = budget_of(tx, timed=timed)
+            entry.script = budget
+            try:
+                return answer(tx, run_cell(tx, cell, budget, on_error))
+            finally:
+                entry.script = None
+
+        return await self.run(session_id, work, batch=True, heavy=True, script=True)
+
+    def cancel(self, session_id: str) -> None:
+        """End the script that runs in a session, at its next step. Errors: NotFound, Conflict where none runs."""
+        budget = self.find(session_id).script
+        if budget is None:
+            raise Conflict("no script runs in this session now")
+        budget.cancel()
+
     def sweep(self) -> None:
         """Drop sessions whose time is up and in which nothing runs."""
         now = self.clock.monotonic()
@@ -131,7 +166,13 @@ class SessionManager:
             del self._entries[session_id]
 
     async def run(
-        self, session_id: str, work: Callable[[Transaction], T], *, batch: bool = False, heavy: bool = False
+        self,
+        session_id: str,
+        work: Callable[[Transaction], T],
+        *,
+        batch: bool = False,
+        heavy: bool = False,
+        script: bool = False,
     ) -> T:
         """One request: its turn in the lane, one transaction, the answer rendered, then commit.
 
@@ -153,6 +194,6 @@ class SessionManager:
                 if not heavy:
                     with suppress(TooHeavy):
                         return await self._executor.run(lambda: transact(True), heavy=False)
-                return await self._executor.run(lambda: transact(False), heavy=True)
+                return await self._executor.run(lambda: transact(False), heavy=True, script=script)
             finally:
                 entry.expires = self.clock.monotonic() + entry.ttl

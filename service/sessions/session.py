@@ -5,14 +5,17 @@ A request is one transaction: ``tx = session.begin(); tx.step(s); tx.commit()``.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import dtypes
 from engine.errors import EngineError
 from engine.generator import Generator
 from engine.tensor import Tensor
+from service.scripts import MISSING, Namespace, predefined
+from service.scripts.keeping import held
 from service.sessions.limits import Limits
 from service.steps.errors import ServiceError, StepFailed
 from service.steps.holding import graph_bytes
@@ -50,6 +53,7 @@ class Session:
     """
 
     __slots__ = (
+        "__weakref__",
         "default_dtype",
         "generator",
         "held_bytes",
@@ -62,6 +66,8 @@ class Session:
         "next_scope",
         "scopes",
         "session_id",
+        "space",
+        "values",
     )
 
     def __init__(
@@ -81,6 +87,11 @@ class Session:
         self.default_dtype = default_dtype
         self.limits = limits or Limits()
         self.names: dict[str, Binding] = {}
+        self.values: dict[
+            str, Any
+        ] = {}  # what scripts have bound beside tensors (service.scripts.values says what may be here)
+        own = weakref.ref(self)  # not a cycle: an ended session goes at once
+        self.space = Namespace(lambda name: MISSING if (s := own()) is None else s._before(name), predefined())
         self.scopes: tuple[Scope, ...] = ()
         self.next_auto = 1
         self.next_number = 1
@@ -115,7 +126,18 @@ class Session:
 
     def measure(self) -> None:
         """Make ``held_bytes`` and ``held_nodes`` exact."""
-        self.held_bytes, self.held_nodes = graph_bytes([b.tensor for b in self.names.values()])
+        self.measure_with([])
+
+    def measure_with(self, live: list[Tensor]) -> None:
+        """The same, with tensors that a running script holds."""
+        kept, size = held(self.values)
+        found, self.held_nodes = graph_bytes([*(b.tensor for b in self.names.values()), *kept, *live])
+        self.held_bytes = found + size
+
+    def _before(self, name: str) -> Any:
+        """What a script's global name stands for when the script begins; MISSING for none."""
+        binding = self.names.get(name)
+        return self.values.get(name, MISSING) if binding is None else binding.tensor
 
     @property
     def grad_enabled(self) -> bool:

@@ -257,6 +257,67 @@ class Transaction:
                 "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
             )
 
+    def admit_call(self, what: str, estimate: Estimate) -> int:
+        """A script's call: refused where it passes a limit; answers the bytes that it will add. Errors: LimitExceeded."""
+        return self.meter.admit(what, estimate)
+
+    def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
+        """What a script's call adds to the session; ``live`` are the tensors that the script holds. Errors: LimitExceeded."""
+        session = self.session
+        limits = session.limits
+        if (
+            session.held_bytes + self._log.bytes + size > limits.session_bytes
+            or session.held_nodes + nodes > limits.session_nodes
+        ):
+            session.measure_with(live())
+            asked = session.held_bytes + self._log.bytes + size
+            if asked > limits.session_bytes:
+                text = f"what the session would hold with {what}()"
+                raise LimitExceeded("session_bytes", limits.session_bytes, asked, "bytes", text)
+            if session.held_nodes + nodes > limits.session_nodes:
+                asked = session.held_nodes + nodes
+                raise LimitExceeded("session_nodes", limits.session_nodes, asked, "nodes", f"the graph with {what}()")
+        session.held_bytes += size
+        session.held_nodes += nodes
+
+    def modes(self) -> tuple[Any, ...]:
+        """Grad mode, inference mode and default dtype as they are now: a script may leave none of them changed."""
+        return grad_enabled.get(), inference_enabled.get(), dtypes.default_dtype.get()
+
+    def restore(self, modes: tuple[Any, ...]) -> None:
+        """Put the modes back."""
+        grad_enabled.set(modes[0])
+        inference_enabled.set(modes[1])
+        dtypes.default_dtype.set(modes[2])
+
+    def mark(self) -> int:
+        """A point to roll back to."""
+        return self._log.mark()
+
+    def rollback_to(self, mark: int) -> None:
+        """Undo what was done since a mark; the transaction stays open."""
+        self._log.rollback(mark)
+
+    def remember(self, owner: object, name: str) -> None:
+        """Remember an attribute, to be put back by a rollback."""
+        self._log.attribute(owner, name)
+
+    def keep_value(self, name: str, value: Any) -> None:
+        """Bind a name to what is no tensor; a tensor of that name is forgotten."""
+        session = self.session
+        if name in session.names:
+            self.unbind(name)
+        elif name not in session.values and len(session.names) + len(session.values) >= session.limits.session_tensors:
+            limit = session.limits.session_tensors
+            raise LimitExceeded("session_tensors", limit, limit + 1, "ids", "the session")
+        self._log.item(session.values, name)
+        session.values[name] = value
+
+    def forget_value(self, name: str) -> None:
+        """Unbind a name from what is no tensor."""
+        self._log.item(self.session.values, name)
+        self.session.values.pop(name, None)
+
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """Refuse a walk that would pass a limit, before it starts."""
         size = cost = count = 0
@@ -317,6 +378,8 @@ class Transaction:
         if name not in session.names and len(session.names) >= session.limits.session_tensors:
             limit = session.limits.session_tensors
             raise LimitExceeded("session_tensors", limit, limit + 1, "ids", "the session")
+        if name in session.values:
+            self.forget_value(name)
         self._log.attribute(session, "next_number")
         self._log.item(session.names, name)
         session.names[name] = Binding(tensor, session.next_number, unrecorded)

@@ -234,7 +234,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.journal": {"service.functions", "service.sessions", "service.steps", "service.wire"},
     "service.playground": set(),
     "service.scripts": {"engine", "service.steps"},
-    "service.sessions": {"engine", "numpy", "service.functions", "service.steps", "service.wire"},
+    "service.sessions": {"engine", "numpy", "service.functions", "service.scripts", "service.steps", "service.wire"},
     "service.settings": {"pydantic"},
     "service.steps": {"engine"},
     "service.telemetry": {"service.settings"},

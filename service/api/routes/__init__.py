@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from service.api.routes import batch, catalogue, docs, graph, health, ops, scopes, sessions, tensors
+from service.api.routes import batch, catalogue, docs, graph, health, ops, run, scopes, sessions, tensors
 
 ROUTERS = (
     sessions.router,
     tensors.router,
     ops.router,
     batch.router,
+    run.router,
     scopes.router,
     graph.router,
     catalogue.router,

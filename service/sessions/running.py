@@ -1,0 +1,128 @@
+"""A script in a session: its names are the session's, its writes the transaction's, its limits the session's.
+
+A run is repeated exactly by the same text on the same state: nothing in it reads a clock, an address or a hash. A replay
+passes ``timed=False``, so that what once ended in time ends again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from engine.tensor import Tensor
+from service.scripts import MISSING, Budget, Cell, Contents, Run, repr_of
+from service.scripts.keeping import can_be_kept
+from service.steps.errors import InvalidInput, ServiceError
+from service.steps.step import check_id
+
+if TYPE_CHECKING:
+    from service.sessions.transaction import Transaction
+
+__all__ = ["OnError", "Ran", "budget_of", "run_cell"]
+
+OnError = Literal["rollback", "keep"]
+SHOWN: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run answers: what it printed, whether some of it was left out, the last value and its text, names bound, steps taken.
+
+    error: what ended it early, where the lines before were to be kept.
+    """
+
+    stdout: str
+    truncated: bool
+    value: Any
+    text: str | None
+    names: list[str]
+    steps: int
+    error: ServiceError | None = None
+
+
+def budget_of(tx: Transaction, *, timed: bool = True) -> Budget:
+    """The budget of one run, from the session's limits."""
+    limits = tx.session.limits
+    return Budget(
+        steps=limits.script_steps,
+        data_bytes=limits.script_data_bytes,
+        output=limits.script_output_bytes,
+        seconds=limits.script_seconds if timed else None,
+        depth=limits.script_depth,
+        ledger=tx,
+    )
+
+
+def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "rollback") -> Ran:
+    """Run a cell in an open transaction. Errors: ScriptError, LimitExceeded, ScriptCancelled; then everything is to be rolled back.
+
+    on_error: "keep" keeps the statements before the one that failed, and answers with the error.
+    """
+    space = tx.session.space
+    space.bound.clear()
+    space.deleted.clear()
+    run = Run(budget, lambda thing: tx.remember(Contents(thing), "state"))
+    error: ServiceError | None = None
+    value: Any = None
+    mark = tx.mark()
+    kept: tuple[dict[str, Any], dict[str, None]] = ({}, {})
+    modes = tx.modes()
+
+    def done() -> None:
+        nonlocal mark, kept
+        mark = tx.mark()
+        kept = (dict(space.bound), dict(space.deleted))
+        run.touched.clear()
+
+    try:
+        try:
+            value = cell.run(run, space, done if on_error == "keep" else None)
+        except ServiceError as failure:
+            if on_error != "keep":
+                raise
+            error = failure
+            tx.rollback_to(mark)
+            space.bound.clear()
+            space.bound.update(kept[0])
+            space.deleted.clear()
+            space.deleted.update(kept[1])
+        tx.restore(modes)
+        names = _flush(tx)
+        with run:
+            text = None if value is None else repr_of(run, value)[:SHOWN]
+    finally:
+        space.bound.clear()
+        space.deleted.clear()
+    return Ran("".join(run.output), run.truncated, value, text, names, budget.steps, error)
+
+
+def _flush(tx: Transaction) -> list[str]:
+    """Hand the names that a run has bound to the session."""
+    session = tx.session
+    space = session.space
+    names: list[str] = []
+    for name in space.deleted:
+        if name in session.names:
+            tx.unbind(name)
+        elif name in session.values:
+            tx.forget_value(name)
+    for name, value in space.bound.items():
+        if isinstance(value, Tensor) and type(value) is Tensor and _is_id(name):
+            known = session.names.get(name)
+            if known is None or known.tensor is not value:
+                tx.bind(name, value)
+        elif can_be_kept(value):
+            if session.values.get(name, MISSING) is not value or name in session.names:
+                tx.keep_value(name, value)
+        else:
+            continue
+        names.append(name)
+    return names
+
+
+def _is_id(name: str) -> bool:
+    try:
+        check_id(name)
+    except InvalidInput:
+        return False
+    return True
