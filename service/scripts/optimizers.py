@@ -15,7 +15,7 @@ from service.scripts.values import Kind, Module, Run
 
 __all__ = ["METHODS", "optim"]
 
-OPTIMIZERS: Final = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
+OPTIMIZERS: Final = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS")
 CLOSURES: Final = frozenset({"LambdaLR", "MultiplicativeLR"})
 WORK: Final = 16  # what an update rule does for each element
 
@@ -62,7 +62,8 @@ def _step(run: Run, self: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(self, Optimizer):
         parameters = _parameters(self)
         run.budget.charge("step", WORK * sum(p.numel() for p in parameters))
-        run.budget.hold("step", 6 * sum(p.nbytes for p in parameters) + 256, 0)
+        kept = 6 if not isinstance(self, torch.optim.LBFGS) else 8 + 2 * self.param_groups[0]["history_size"]
+        run.budget.hold("step", kept * sum(p.nbytes for p in parameters) + 256, 0)
         args = tuple(callback(run, a) if a is not None else None for a in args)
         kwargs = {k: callback(run, v) if k == "closure" and v is not None else v for k, v in kwargs.items()}
     else:

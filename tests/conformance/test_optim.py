@@ -149,3 +149,64 @@ def test_parameters_that_are_refused(number: int) -> None:
         sentences.append(str(refused.value))
     assert kinds[0] is kinds[1]
     assert sentences[0] == sentences[1]
+
+
+LBFGS: list[dict[str, Any]] = [
+    {},
+    {"lr": 0.5, "history_size": 3},
+    {"line_search_fn": "strong_wolfe"},
+    {"line_search_fn": "strong_wolfe", "history_size": 2, "max_iter": 6},
+    {"lr": 0.3, "max_iter": 4, "max_eval": 3},
+    {"tolerance_grad": 1e-2, "tolerance_change": 1e-3},
+]
+
+
+def banana(params: list[Any]) -> Any:
+    """Rosenbrock's function of each parameter's elements, and the objective above, so that steps are neither few nor straight."""
+    total = objective(params) * 0.01
+    for p in params:
+        flat = p.real.reshape(-1) if p.is_complex() else p.reshape(-1)
+        if len(flat) > 1:
+            a, b = flat[1:], flat[:-1]
+            total = total + (10 * (a - b * b) ** 2 + (1 - b) ** 2).sum()
+    return total
+
+
+def searched(lib: Any, options: dict[str, Any], dtype: str) -> tuple[list[Any], Any, list[float]]:
+    params = [lib.tensor(a * 0.5, requires_grad=True) for a in starts(dtype)]
+    optimizer = lib.optim.LBFGS(params, **options)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = banana(params)
+        loss.backward()
+        return loss
+
+    losses = [optimizer.step(closure).item() for _ in range(4)]
+    return params, optimizer, losses
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("options", LBFGS, ids=str)
+def test_lbfgs_goes_the_same_way(options: dict[str, Any], dtype: str) -> None:
+    ours, optimizer, losses = searched(engine, options, dtype)
+    theirs, expected, wanted = searched(torch, options, dtype)
+    np.testing.assert_allclose(losses, wanted, rtol=1e-5, atol=1e-9)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-6)
+    assert repr(optimizer) == repr(expected)
+    (found,), (state,) = optimizer.state_dict()["state"].values(), expected.state_dict()["state"].values()
+    assert set(found) == set(state)
+    assert (found["func_evals"], found["n_iter"]) == (state["func_evals"], state["n_iter"])
+    assert len(found["old_dirs"]) == len(state["old_dirs"])
+
+
+def test_what_lbfgs_refuses() -> None:
+    for lib in (torch, engine):
+        x = lib.ones(2, requires_grad=True)
+        with pytest.raises(ValueError, match="doesn't support per-parameter options"):
+            lib.optim.LBFGS([{"params": [x]}, {"params": [lib.ones(1, requires_grad=True)]}])
+        with pytest.raises(ValueError, match="Invalid learning rate: -1"):
+            lib.optim.LBFGS([x], lr=-1)
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'closure'"):
+            lib.optim.LBFGS([x]).step()
