@@ -57,6 +57,10 @@ class Generator:
             transaction.state(self._bits.bit_generator)
         return self._bits
 
+    def numbers_state(self) -> Any:
+        """Where NumPy's bit generator stands; nothing is drawn."""
+        return self._bits.bit_generator.state
+
     def get_state(self) -> dict[str, Any]:
         """Where the stream stands, as plain data."""
         return {"seed": self._seed, "philox": self._bits.bit_generator.state}

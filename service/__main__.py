@@ -7,10 +7,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
-from service.app import create_app
+from service.app import StoreError, create_app, open_journal
 from service.settings import KINDS, Settings, describe, from_environment
 
 __all__ = ["main", "parser"]
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "serve",
         help="run the service",
-        description="Run the service. Sessions are kept in memory and end with the process.",
+        description="Run the service. With --data-dir sessions outlive the process; without, they are kept in memory only.",
     )
     for name, variable, default, unit, sentence in describe():
         command.add_argument(
@@ -46,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"gradwire: {error}", file=sys.stderr)
         return 2
-    return _serve(settings)
+    try:
+        journal = open_journal(settings)
+    except StoreError as error:
+        print(f"gradwire: {error}", file=sys.stderr)
+        return 1
+    return _serve(settings, create_app(settings, journal))
 
 
 def _with_default(arguments: list[str]) -> list[str]:
@@ -62,12 +68,24 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _serve(settings: Settings) -> int:
+def _kept(settings: Settings) -> str:
+    """What the banner says of durability."""
+    if not settings.data_dir:
+        return "sessions are kept in memory only (--data-dir DIR stores them)"
+    when = {
+        "always": "before it is answered",
+        "interval": f"within {settings.sync_interval:g} s",
+        "none": "when the system likes (durability none)",
+    }[settings.durability]
+    return f"sessions are stored in {settings.data_dir}: what was done is on the disk {when}"
+
+
+def _serve(settings: Settings, app: Any) -> int:
     """Serve until a signal ends it."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -82,7 +100,7 @@ def _serve(settings: Settings) -> int:
         f"Gradwire serves on http://{shown}:{settings.port}\n"
         f"  documentation  http://{shown}:{settings.port}/docs\n"
         f"  operators      http://{shown}:{settings.port}/v1/ops\n"
-        "  sessions are kept in memory only; Ctrl-C ends",
+        f"  {_kept(settings)}; Ctrl-C ends",
         flush=True,
     )
     server = _Server(config)

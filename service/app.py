@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,11 +19,16 @@ from service.api.middleware import Guard, TooLarge, too_large
 from service.api.routes import ROUTERS
 from service.api.schemas.document import Problem
 from service.executors.local import LocalExecutor, SystemClock
+from service.journal.directory import StoreError
+from service.journal.sqlite import SQLiteJournal
 from service.sessions.limits import Limits
-from service.sessions.manager import SessionManager
+from service.sessions.manager import Pace, SessionManager
+from service.sessions.ports import Journal
 from service.settings import Settings
 
-__all__ = ["create_app"]
+__all__ = ["StoreError", "create_app", "open_journal"]
+
+TENDING = 60.0  # seconds between two rounds of sweeping
 
 DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
 
@@ -30,18 +37,40 @@ Every example can be pressed. They assume the session of the tutorial: `POST /v1
 Errors are RFC 9457 problem documents; each `type` is a page of this service."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application with its parts: sessions in memory, work in threads."""
+def open_journal(settings: Settings) -> Journal | None:
+    """The journal in the data directory; None where sessions are kept in memory. Errors: StoreError."""
+    if not settings.data_dir:
+        return None
+    return SQLiteJournal(
+        Path(settings.data_dir),
+        durability=settings.durability,  # type: ignore[arg-type] # the settings have checked it
+        interval=settings.sync_interval,
+        reserve=settings.disk_reserve,
+    )
+
+
+def create_app(settings: Settings | None = None, journal: Journal | None = None) -> FastAPI:
+    """The application with its parts: sessions in memory, work in threads, and a journal where there is a data directory.
+
+    journal: one that is open already; it is closed with the application.
+    """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        kept = journal if journal is not None else open_journal(settings)
         executor = LocalExecutor(settings.threads, settings.script_threads)
-        app.state.parts = Parts(settings, _manager(settings, executor))
+        sessions = _manager(settings, executor, kept)
+        app.state.parts = Parts(settings, sessions)
+        tending = asyncio.create_task(_tend(sessions, min(TENDING, settings.session_ttl)))
         try:
             yield
         finally:
+            tending.cancel()
+            await sessions.close()
             executor.close()
+            if kept is not None:
+                kept.close()
 
     app = FastAPI(
         title="Gradwire",
@@ -70,7 +99,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _manager(settings: Settings, executor: LocalExecutor) -> SessionManager:
+async def _tend(sessions: SessionManager, seconds: float) -> None:
+    """Sweep now and then, until the application ends."""
+    while True:
+        await asyncio.sleep(seconds)
+        await sessions.tend()
+
+
+def _manager(settings: Settings, executor: LocalExecutor, journal: Journal | None) -> SessionManager:
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
     return SessionManager(
         executor,
@@ -80,6 +116,8 @@ def _manager(settings: Settings, executor: LocalExecutor) -> SessionManager:
         idle_ttl=settings.session_ttl,
         queue_places=settings.queue_places,
         queue_seconds=settings.queue_seconds,
+        journal=journal,
+        pace=Pace(records=settings.snapshot_records, life=settings.stored_ttl, stored=settings.stored_sessions),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 __all__ = ["Settings", "describe", "from_environment"]
 
 MIB = 2**20
+DURABILITIES = ("always", "interval", "none")
 
 
 def _knob(default: Any, unit: str, sentence: str) -> Any:
@@ -54,6 +55,25 @@ class Settings:
     session_ttl: float = _knob(3_600.0, "seconds", "How long a session lives without a request.")
     queue_places: int = _knob(32, "requests", "How many requests may wait for one session; over it 429.")
     queue_seconds: float = _knob(5.0, "seconds", "How long a request waits for its session; over it 503.")
+    data_dir: str = _knob(
+        "", "directory", "Where sessions are stored, to outlive the process; without one they are kept in memory only."
+    )
+    durability: str = _knob(
+        "always",
+        "mode",
+        "When what is answered is on the disk: always (before the answer), interval (a moment later), none (as the system likes).",
+    )
+    sync_interval: float = _knob(1.0, "seconds", "How much the durability interval may lose to a power failure.")
+    disk_reserve: int = _knob(
+        256 * MIB, "bytes", "Below this much free disk nothing is written, and writes are answered 503."
+    )
+    snapshot_records: int = _knob(
+        5_000, "records", "After so many a stored session gets a snapshot, which bounds how long reading it back takes."
+    )
+    stored_sessions: int = _knob(10_000, "sessions", "The most stored sessions, in memory or not; over it 429.")
+    stored_ttl: float = _knob(
+        604_800.0, "seconds", "How long a stored session is kept without a request; then it is deleted."
+    )
     keep_alive: int = _knob(15, "seconds", "How long an idle connection is kept.")
     connections: int = _knob(512, "connections", "The most connections at a time; over it 503.")
     shutdown: int = _knob(30, "seconds", "How long a shutdown waits for what was accepted.")
@@ -63,6 +83,8 @@ class Settings:
             value = getattr(self, f.name)
             if not isinstance(value, str) and value < (0 if f.name == "port" else 1):
                 raise ValueError(f"{f.name} must be at least 1 {f.metadata['unit']}, not {value}")
+        if self.durability not in DURABILITIES:
+            raise ValueError(f"durability must be one of {', '.join(DURABILITIES)}")
 
 
 KINDS: dict[str, type] = {f.name: type(f.default) for f in fields(Settings)}

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from fastapi import Request, Response
 
 from service.sessions.manager import SessionManager
+from service.sessions.outcomes import Key, Reply
+from service.sessions.transaction import Transaction
 from service.settings import Settings
 from service.steps.errors import InvalidInput
 from service.wire.json_codec import decode, render
 
-__all__ = ["Data", "Parts", "answer", "created", "data_mode", "integer", "parts", "read_object"]
+__all__ = [
+    "Data",
+    "Parts",
+    "answer",
+    "created",
+    "data_mode",
+    "idempotency_key",
+    "integer",
+    "parts",
+    "read_object",
+    "replied",
+    "reply",
+    "run",
+]
+
+T = TypeVar("T")
 
 Data = Literal["auto", "always", "never"]
 JSON: Final = "application/json"
@@ -78,3 +96,39 @@ def integer(request: Request, name: str, default: int, low: int, high: int) -> i
     if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high or len(text) > 12:
         raise InvalidInput(f"'{name}' must be a whole number from {low} to {high}", argument=name)
     return int(text)
+
+
+async def idempotency_key(request: Request) -> Key | None:
+    """The request's Idempotency-Key with a digest of method, address and body; None without the header. Errors: InvalidInput."""
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    if not 0 < len(text) <= 128 or not text.isascii() or not text.isprintable():
+        raise InvalidInput("an Idempotency-Key has 1 to 128 printable ASCII characters", argument="Idempotency-Key")
+    seen = hashlib.sha256(f"{request.method} {request.scope['path']}?".encode())
+    seen.update(
+        request.scope.get("query_string", b"") + b"\n" + request.headers.get("content-type", "").encode() + b"\n"
+    )
+    seen.update(await request.body())
+    return Key(text, seen.hexdigest())
+
+
+def reply(payload: Any, code: int = 200, location: str | None = None) -> Reply:
+    """What a mutating request answers, ready to be remembered."""
+    return Reply(code, payload if isinstance(payload, bytes) else render(payload), location)
+
+
+def replied(found: Reply) -> Response:
+    """A remembered reply as a response."""
+    headers = None if found.location is None else {"Location": found.location}
+    if found.code == 204:
+        return Response(status_code=204, headers=headers)
+    return answer(found.payload, found.code, headers)
+
+
+async def run(
+    request: Request, session_id: str, work: Callable[[Transaction], Reply], *, batch: bool = False, heavy: bool = False
+) -> Response:
+    """Carry out a request that may change a session, once for each Idempotency-Key."""
+    key = await idempotency_key(request)
+    return replied(await parts(request).sessions.run(session_id, work, batch=batch, heavy=heavy, key=key))

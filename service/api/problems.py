@@ -155,6 +155,32 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "Overloaded",
         "The request waited too long and was not begun. Ask again after Retry-After seconds.",
     ),
+    steps.ReadOnly: Kind(
+        503,
+        "read-only",
+        "Read-only",
+        "Nothing can be written now: the store is full, damaged, or could not be synced. Nothing of this request was kept; "
+        "reads are answered.",
+    ),
+    steps.Damaged: Kind(
+        410,
+        "quarantined",
+        "Damaged",
+        "What was stored of this session is damaged, so it answers nothing rather than something wrong. "
+        "Delete it, or restore the data directory from a backup.",
+    ),
+    steps.KeyReused: Kind(
+        422,
+        "idempotency-key-reused",
+        "Idempotency-Key reused",
+        "The key came before with another method, address or body. A key stands for one request.",
+    ),
+    steps.StillRunning: Kind(
+        409,
+        "still-running",
+        "Still running",
+        "The request with this Idempotency-Key has not been answered yet. Ask again with the same key.",
+    ),
     steps.StepFailed: Kind(
         422,
         "step-failed",

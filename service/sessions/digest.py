@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import ViewError
 from engine.node import AccumulateGrad, Port
 from engine.tensor import Tensor, node_of
 from service.scripts.keeping import facts
+from service.sessions.plain import owner_of
 from service.sessions.session import Session
 
 __all__ = ["digest"]
@@ -70,10 +72,7 @@ class _Reader:
             self.add("value", self.tensor(fact) if isinstance(fact, Tensor) else fact)
 
     def values(self, array: Any) -> None:
-        owner = array
-        while getattr(owner, "base", None) is not None and isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        memory = self.number("memory", owner)[0] if isinstance(array, np.ndarray) else -1
+        memory = self.number("memory", owner_of(array))[0] if isinstance(array, np.ndarray) else -1
         self.add("values", array.dtype.str, array.shape, getattr(array, "strides", ()), memory)
         self.hash.update(np.ascontiguousarray(array).tobytes())
 
@@ -94,7 +93,12 @@ class _Reader:
                 self._node(self.nodes.pop())
 
     def _tensor(self, t: Tensor) -> None:
-        self.add("tensor", t._version, self.number("cell", t._version_cell)[0], self.edge(node_of(t)))
+        try:
+            edge = self.edge(node_of(t))
+        except ViewError as error:  # its base was written, and that it may not follow
+            edge = None
+            self.add("forbidden", str(error))
+        self.add("tensor", t._version, self.number("cell", t._version_cell)[0], edge)
         self.values(t._array)
         if t._view is not None:
             view = t._view

@@ -1,58 +1,63 @@
-"""SessionManager: opens, finds, ends and expires sessions, and gives each request its turn in its session's lane."""
+"""SessionManager: opens, finds, ends and expires sessions, and gives each request its turn in its session's lane.
+
+With a journal the order of one request is: checked and estimated, carried out in an open transaction, its record committed and synced, the
+transaction committed, the answer given. The lane is held until then, so nobody sees what might still be undone; where the record could not
+be kept, the transaction is undone.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from engine import dtypes
-from service.scripts import Budget, Cell
+from service.scripts import Cell
+from service.sessions.entry import Entry
 from service.sessions.lane import Lane
+from service.sessions.ledger import Ledger
 from service.sessions.limits import Limits, TooHeavy
-from service.sessions.ports import Clock, Executor
+from service.sessions.outcomes import Key, Outcomes, Reply
+from service.sessions.plain import Unstorable
+from service.sessions.ports import Change, Clock, Deletion, Executor, Journal, Record, Snapshot
+from service.sessions.replay import build, created, described, replayed, stream
 from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
+from service.sessions.snapshots import restored, taken
 from service.sessions.transaction import Transaction
-from service.steps.errors import Conflict, NotFound, TooManySessions
+from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError, TooManySessions
 
-__all__ = ["Entry", "SessionManager"]
+__all__ = ["Entry", "Pace", "SessionManager"]
 
 T = TypeVar("T")
+log = logging.getLogger("gradwire")
+MISSING: Final = "there is no such session: it was never opened, was ended, or expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a journalled session gets a snapshot, and how long it is kept untouched."""
+
+    records: int = 5_000  # since the last snapshot
+    volume: int = 64 * 2**20  # bytes of outputs since then, and twice what the session holds
+    seconds: float = 1.0  # of work since then, and ten times what the last snapshot took
+    life: float = 7 * 86_400.0  # seconds without a request, after which a stored session is deleted
+    stored: int = 10_000  # sessions, in memory or not
 
 
 @dataclass(slots=True)
-class Entry:
-    """A session that lives here: its lane, when it was made (seconds since the epoch) and when it ends if nobody asks."""
+class _Worked:
+    """What came of a request's work: the transaction (prepared, where there is a record to be kept), the answer, the record's data."""
 
-    session: Session
-    lane: Lane
-    created: float
-    ttl: float
-    expires: float  # of the monotonic clock
-    number: int  # in the order of creation
-    script: Budget | None = None  # of the script that runs here now
-
-    def to_json(self, clock: Clock) -> dict[str, object]:
-        """Counts, bytes, nodes, mode, seed, expiry."""
-        session = self.session
-        session.measure()
-        return {
-            "session_id": session.session_id,
-            "name": session.name,
-            "tensors": len(session.names),
-            "nodes": session.held_nodes,
-            "bytes": session.held_bytes,
-            "grad_enabled": session.grad_enabled,
-            "scopes": [scope.to_json() for scope in session.scopes],
-            "seed": session.generator.initial_seed(),
-            "default_dtype": session.default_dtype.name,
-            "created": self.created,
-            "ttl_seconds": self.ttl,
-            "expires_in_seconds": max(0.0, round(self.expires - clock.monotonic(), 3)),
-        }
+    tx: Transaction
+    answer: Any
+    data: dict[str, Any] | None
+    seconds: float
 
 
 class SessionManager:
@@ -68,6 +73,8 @@ class SessionManager:
         idle_ttl: float,
         queue_places: int,
         queue_seconds: float,
+        journal: Journal | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._executor = executor
         self.clock = clock
@@ -77,9 +84,40 @@ class SessionManager:
         self._queue = (queue_places, queue_seconds)
         self._entries: dict[str, Entry] = {}
         self._next = 1
+        self._journal = journal
+        self._pace = pace or Pace()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.ledger = Ledger(journal)
+        if journal is not None:
+            self._recall(journal)
+
+    def _recall(self, journal: Journal) -> None:
+        """Know every stored session by its first record; none is read back before its first request."""
+        found: list[tuple[float, str, Record | None]] = []
+        for name in journal.logs():
+            if not name.startswith("@"):
+                first = journal.first(name)
+                found.append((0.0 if first is None else float(first.data["created"]), name, first))
+        for moment, session_id, first in sorted(found, key=lambda row: row[:2]):
+            label, ttl = (None, self._idle_ttl) if first is None else (first.data["name"], first.data["ttl"])
+            entry = self._entry(session_id, label, moment, min(ttl, self._idle_ttl), None)
+            if first is None:
+                entry.damage = "the first record of the session is damaged"
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def live(self) -> int:
+        """How many sessions are in memory."""
+        return sum(e.live is not None for e in self._entries.values())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written; None while all is well."""
+        return None if self._journal is None else self._journal.trouble
+
+    # -- open, find, end -------------------------------------------------------------------------------------------
 
     def create(
         self,
@@ -89,43 +127,157 @@ class SessionManager:
         ttl_seconds: float | None = None,
         default_dtype: dtypes.dtype = dtypes.float32,
     ) -> Entry:
-        """Open a session under an id that cannot be guessed. Errors: TooManySessions."""
-        self.sweep()
-        if len(self._entries) >= self._most:
-            raise TooManySessions(
-                f"{self._most} sessions are open, as many as there may be; end one or ask again later",
-                limit="sessions",
-                retry_after=30,
-            )
-        session = Session(
-            secrets.token_urlsafe(24), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits
-        )
+        """Open a session in memory alone, under an id that cannot be guessed; ``open`` also keeps it. Errors: TooManySessions."""
+        self._make_room()
+        session = Session(_new_id(), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits)
+        return self._enter(session, ttl_seconds)
+
+    def _enter(self, session: Session, ttl_seconds: float | None) -> Entry:
         ttl = min(ttl_seconds or self._idle_ttl, self._idle_ttl)
-        entry = Entry(session, Lane(*self._queue), self.clock.now(), ttl, self.clock.monotonic() + ttl, self._next)
+        return self._entry(session.session_id, session.name, self.clock.now(), ttl, session)
+
+    def _entry(self, session_id: str, name: str | None, moment: float, ttl: float, live: Session | None) -> Entry:
+        expires = self.clock.monotonic() + ttl
+        entry = Entry(session_id, name, Lane(*self._queue), moment, ttl, expires, self._next, live)
         self._next += 1
-        self._entries[session.session_id] = entry
+        self._entries[session_id] = entry
         return entry
 
+    def _make_room(self) -> None:
+        """Errors: TooManySessions where no session may be added."""
+        self.sweep()
+        if self._journal is not None:
+            if self._journal.trouble is not None:
+                raise ReadOnly(self._journal.trouble, retry_after=30)
+            self._evict(self._most - 1)
+            if len(self._entries) < self._pace.stored and self.live < self._most:
+                return
+        elif len(self._entries) < self._most:
+            return
+        most = self._most if self._journal is None else self._pace.stored
+        raise TooManySessions(
+            f"{most} sessions are open, as many as there may be; end one or ask again later",
+            limit="sessions" if self._journal is None else "stored_sessions",
+            retry_after=30,
+        )
+
+    async def open(
+        self, key: Key | None, reply: Callable[[Entry], Reply], *, ttl_seconds: float | None = None, **given: Any
+    ) -> Reply:
+        """Open a session and keep it; answers ``reply`` of it, or what was answered to the same key before.
+
+        Errors: as ``create``, and ReadOnly.
+        """
+        return await self._once(key, self._opened, reply, ttl_seconds, given)
+
+    async def _opened(
+        self, key: Key | None, reply: Callable[[Entry], Reply], ttl_seconds: float | None, given: dict[str, Any]
+    ) -> Reply:
+        entry = self.create(ttl_seconds=ttl_seconds, **given)
+        data = created(entry.session, ttl=entry.ttl, created=entry.created)
+        return await self._begun(entry, key, reply(entry), [Record(entry.session_id, 0, "created", data)])
+
+    async def fork(
+        self,
+        session_id: str,
+        key: Key | None,
+        reply: Callable[[Entry], Reply],
+        *,
+        name: str | None = None,
+        ttl_seconds: float | None = None,
+    ) -> Reply:
+        """A new session with the names, values, graph, gradients, scopes and generator that another has now.
+
+        Errors: NotFound, TooManySessions, ReadOnly, and what waiting in the lane may meet.
+        """
+        return await self._once(key, self._forked, reply, session_id, name, ttl_seconds)
+
+    async def _forked(
+        self, key: Key | None, reply: Callable[[Entry], Reply], session_id: str, name: str | None, ttl: float | None
+    ) -> Reply:
+        self.find(session_id)
+        twin_id = _new_id()
+
+        def copied(tx: Transaction) -> tuple[Session, dict[str, Any]]:
+            state = taken(tx.session)
+            if name is not None:
+                state["name"] = name
+            return restored(twin_id, state, self._limits), state
+
+        session, state = await self.run(session_id, copied, heavy=True)
+        self._make_room()
+        entry = self._enter(session, ttl)
+        entry.tensors = len(session.names)
+        data = created(session, ttl=entry.ttl, created=entry.created, source=session_id)
+        whole = {"session": state, "outcomes": [], "build": build()}
+        changes: list[Change] = [Record(twin_id, 0, "forked", data), Snapshot(twin_id, 0, whole)]
+        return await self._begun(entry, key, reply(entry), changes)
+
+    async def _begun(self, entry: Entry, key: Key | None, answer: Reply, changes: list[Change]) -> Reply:
+        """Keep the first record of a session; without it there is no session."""
+        try:
+            async with entry.lane:
+                await self.ledger.commit(changes, Ledger.outcome(key, answer, self.clock.now()))
+        except BaseException:
+            self._entries.pop(entry.session_id, None)
+            raise
+        return answer
+
+    async def _once(self, key: Key | None, act: Callable[..., Awaitable[Reply]], *args: Any) -> Reply:
+        """Act, or answer what was answered to the same key before."""
+        with self.ledger.outcomes.running(key):
+            found = self.ledger.outcomes.find(key, self.clock.now())
+            return found if found is not None else await act(key, *args)
+
     def find(self, session_id: str) -> Entry:
-        """The live session of an id; its time starts anew. Errors: NotFound, also for one that has expired."""
+        """The session of an id; its time starts anew. Errors: NotFound, also for one that has expired; Damaged."""
         entry = self._entries.get(session_id)
-        if entry is not None and entry.expires < self.clock.monotonic() and not entry.lane.busy:
+        if (
+            entry is not None
+            and self._journal is None
+            and entry.expires < self.clock.monotonic()
+            and not entry.lane.busy
+        ):
             del self._entries[session_id]
             entry = None
         if entry is None:
-            raise NotFound("there is no such session: it was never opened, was ended, or expired")
-        entry.expires = self.clock.monotonic() + entry.ttl
+            if self._journal is not None and not self._journal.complete:
+                raise Damaged("the store is damaged, and cannot say whether it holds this session")
+            raise NotFound(MISSING)
+        if entry.damage is not None:
+            raise Damaged(entry.damage)
+        entry.touch(self.clock.monotonic())
         return entry
 
     def list(self) -> list[Entry]:
-        """Live sessions in the order of creation."""
+        """Sessions in the order of creation."""
         self.sweep()
-        return list(self._entries.values())
+        return [e for e in self._entries.values() if e.damage is None]
 
     def delete(self, session_id: str) -> None:
-        """End a session. A request that runs in it finishes first, unseen. Errors: NotFound."""
-        self.find(session_id)
+        """End a session in memory alone; ``end`` also forgets what is stored. Errors: NotFound."""
+        if session_id not in self._entries:
+            raise NotFound(MISSING)
         del self._entries[session_id]
+
+    async def end(self, session_id: str, key: Key | None = None, reply: Reply | None = None) -> Reply:
+        """End a session and delete what is stored of it. A request that runs in it finishes first, unseen.
+
+        Errors: NotFound, ReadOnly; then it goes on.
+        """
+        return await self._once(key, self._ended, session_id, reply or Reply(204))
+
+    async def _ended(self, key: Key | None, session_id: str, reply: Reply) -> Reply:
+        entry = self._entries.get(session_id)
+        if entry is None or (self._journal is None and entry.expires < self.clock.monotonic() and not entry.lane.busy):
+            raise NotFound(MISSING)
+        async with entry.lane:
+            if self._entries.get(session_id) is not entry:
+                raise NotFound(MISSING)
+            changes: list[Change] = [] if self._journal is None else [Deletion(session_id)]
+            await self.ledger.commit(changes, Ledger.outcome(key, reply, self.clock.now()))
+            self._entries.pop(session_id, None)
+        return reply
 
     async def run_script(
         self,
@@ -134,23 +286,22 @@ class SessionManager:
         on_error: OnError,
         answer: Callable[[Transaction, Ran], T],
         *,
-        timed: bool = True,
+        key: Key | None = None,
     ) -> T:
-        """A script in its session's turn: one transaction, the answer rendered, then commit.
+        """A script in its session's turn: one transaction, the answer rendered, its record kept, then commit.
 
-        timed: whether the clock bounds it; a replay is not timed. Errors: ScriptError, LimitExceeded, ScriptCancelled.
+        Errors: ScriptError, LimitExceeded, ScriptCancelled.
         """
         entry = self.find(session_id)
 
         def work(tx: Transaction) -> T:
-            budget = budget_of(tx, timed=timed)
-            entry.script = budget
+            entry.script = budget_of(tx)
             try:
-                return answer(tx, run_cell(tx, cell, budget, on_error))
+                return answer(tx, run_cell(tx, cell, entry.script, on_error))
             finally:
                 entry.script = None
 
-        return await self.run(session_id, work, batch=True, heavy=True, script=True)
+        return await self.run(session_id, work, batch=True, heavy=True, script=True, key=key)
 
     def cancel(self, session_id: str) -> None:
         """End the script that runs in a session, at its next step. Errors: NotFound, Conflict where none runs."""
@@ -160,10 +311,33 @@ class SessionManager:
         budget.cancel()
 
     def sweep(self) -> None:
-        """Drop sessions whose time is up and in which nothing runs."""
+        """Drop sessions whose time is up and in which nothing runs; stored ones only leave memory."""
         now = self.clock.monotonic()
-        for session_id in [i for i, e in self._entries.items() if e.expires < now and not e.lane.busy]:
-            del self._entries[session_id]
+        for session_id, e in list(self._entries.items()):
+            if e.expires < now and not e.lane.busy:
+                if self._journal is None:
+                    del self._entries[session_id]
+                else:
+                    e.live = None
+
+    def _evict(self, most: int) -> None:
+        """Let stored sessions leave memory, the longest untouched first, until there are at most ``most``."""
+        live = [e for e in self._entries.values() if e.live is not None]
+        idle = sorted((e for e in live if not e.lane.busy), key=lambda e: e.expires - e.ttl)
+        for e in idle[: max(0, len(live) - most)]:
+            e.live = None
+
+    async def tend(self) -> None:
+        """What is to be done now and then: sweep, and delete what nobody has touched for its whole life."""
+        self.sweep()
+        if self._journal is None or self._journal.trouble is not None:
+            return
+        late = self.clock.monotonic() - self._pace.life
+        for session_id in [i for i, e in self._entries.items() if e.expires - e.ttl < late and not e.lane.busy]:
+            with suppress(ServiceError):
+                await self.end(session_id)
+
+    # -- run -------------------------------------------------------------------------------------------------------
 
     async def run(
         self,
@@ -173,27 +347,168 @@ class SessionManager:
         batch: bool = False,
         heavy: bool = False,
         script: bool = False,
+        key: Key | None = None,
     ) -> T:
-        """One request: its turn in the lane, one transaction, the answer rendered, then commit.
+        """One request: its turn in the lane, one transaction, the answer rendered, its record kept, then commit.
 
         work: takes the open transaction and answers what the client is told; whatever it raises rolls everything back. It starts on
         the event loop and, when it turns out to be more than light, is rolled back and done again in a thread (``heavy``: at once).
+        key: the same key answers the same; with one, ``work`` answers a Reply.
         """
         entry = self.find(session_id)
+        with entry.outcomes.running(key):
+            async with entry.lane:
+                if self._entries.get(session_id) is not entry:
+                    raise NotFound("the session was ended while the request waited")
+                if entry.live is None:
+                    await self._read_back(entry)
+                if key is not None:
+                    known = entry.outcomes.find(key, self.clock.now())
+                    if known is not None:
+                        return cast("T", known)
+                try:
+                    done = await self._worked(entry, work, batch, heavy, script)
+                    if done.data is not None:
+                        await self._shielded(self._keep(entry, done, key))
+                    elif done.tx.done:
+                        self._settled(entry, done, key)
+                    return cast("T", done.answer)
+                finally:
+                    entry.touch(self.clock.monotonic())
 
-        def transact(light: bool) -> T:
-            with entry.session.begin(batch=batch, light=light) as tx:
+    async def _worked(
+        self, entry: Entry, work: Callable[[Transaction], Any], batch: bool, heavy: bool, script: bool
+    ) -> _Worked:
+        session = entry.session
+        journalled = self._journal is not None
+
+        def transact(light: bool) -> _Worked:
+            begun = time.perf_counter()
+            before = stream(session.generator) if journalled else b""
+            data = None
+            with session.begin(batch=batch, light=light) as tx:
                 answer = work(tx)
-                tx.commit()
-            return answer
+                if journalled and tx.done:
+                    data = described(tx, before)
+                    tx.prepare()
+                else:
+                    tx.commit()
+            return _Worked(tx, answer, data, time.perf_counter() - begun)
 
-        async with entry.lane:
-            if self._entries.get(session_id) is not entry:
-                raise NotFound("the session was ended while the request waited")
-            try:
-                if not heavy:
-                    with suppress(TooHeavy):
-                        return await self._executor.run(lambda: transact(True), heavy=False)
-                return await self._executor.run(lambda: transact(False), heavy=True, script=script)
-            finally:
-                entry.expires = self.clock.monotonic() + entry.ttl
+        if not heavy:
+            with suppress(TooHeavy):
+                return await self._executor.run(lambda: transact(True), heavy=False)
+        return await self._executor.run(lambda: transact(False), heavy=True, script=script)
+
+    async def _keep(self, entry: Entry, done: _Worked, key: Key | None) -> None:
+        """Journal what was done, then commit it; or undo it. Errors: ReadOnly, NumberTaken."""
+        assert self._journal is not None
+        assert done.data is not None
+        if key is not None:
+            done.data["key"] = Outcomes.written(key, done.answer, self.clock.now())
+        record = Record(entry.session_id, entry.position + 1, "work", done.data)
+        try:
+            await asyncio.wrap_future(self._journal.commit([record]))
+        except BaseException as error:
+            await self._executor.run(done.tx.abort, heavy=True)
+            if isinstance(error, NumberTaken):
+                entry.live = None  # what another process wrote is read at the next request
+            raise
+        entry.position = record.number
+        self._settled(entry, done, key)
+        done.tx.commit()
+        entry.records += 1
+        entry.seconds += done.seconds
+        entry.volume += sum(t.nbytes for d in done.tx.done if d.outcome is not None for t in d.outcome.tensors)
+        if self._due(entry):
+            self._later(self._snapshot(entry))
+
+    def _settled(self, entry: Entry, done: _Worked, key: Key | None) -> None:
+        entry.tensors = len(entry.session.names)
+        if key is not None:
+            entry.outcomes.keep(key, done.answer, self.clock.now())
+
+    @staticmethod
+    async def _shielded(work: Awaitable[T]) -> T:
+        """Wait to the end, even when the caller is cancelled: a lane is never left while its record is on its way."""
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    # -- stored sessions -------------------------------------------------------------------------------------------
+
+    async def _read_back(self, entry: Entry) -> None:
+        """Make a stored session live again, in its lane. Errors: Damaged, and the session is so from then on."""
+        assert self._journal is not None
+        journal, limits = self._journal, self._limits
+
+        def load() -> tuple[Session, Outcomes, int, bool, int]:
+            stored = journal.load(entry.session_id)
+            if stored is None:
+                raise NotFound(MISSING)
+            return (*replayed(entry.session_id, stored, limits), len(stored.records))
+
+        self._evict(self._most - 1)
+        try:
+            session, outcomes, position, foreign, count = await self._executor.run(load, heavy=True)
+        except Damaged as error:
+            log.error("session %s… is damaged: %s", entry.session_id[:8], error.detail)  # noqa: TRY400 - no traceback
+            entry.damage = error.detail
+            raise
+        entry.outcomes.replace(outcomes.to_data())
+        entry.live, entry.position, entry.tensors = session, position, len(session.names)
+        entry.records, entry.volume, entry.seconds = count, 0, 0.0
+        if (foreign or self._due(entry)) and journal.trouble is None:
+            await self._write_snapshot(entry)
+
+    def _due(self, entry: Entry) -> bool:
+        pace = self._pace
+        return (
+            entry.records >= pace.records
+            or entry.volume > max(pace.volume, 2 * entry.session.held_bytes)
+            or entry.seconds > max(pace.seconds, 10 * entry.snapshot_seconds)
+        )
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _snapshot(self, entry: Entry) -> None:
+        """In the lane, if that is still wanted when its turn comes."""
+        with suppress(ServiceError):
+            async with entry.lane:
+                if entry.live is not None and entry.records and self._entries.get(entry.session_id) is entry:
+                    await self._shielded(self._write_snapshot(entry))
+
+    async def _write_snapshot(self, entry: Entry) -> None:
+        """Write the session's state, so that nothing before it has to be done again. What cannot be written keeps its records."""
+        assert self._journal is not None
+        session, begun = entry.session, time.perf_counter()
+
+        def take() -> dict[str, Any]:
+            state = taken(session)
+            return {"session": state, "outcomes": entry.outcomes.to_data(), "build": build()}
+
+        try:
+            whole = await self._executor.run(take, heavy=True)
+            await asyncio.wrap_future(self._journal.commit([Snapshot(entry.session_id, entry.position, whole)]))
+            entry.records = 0
+        except Unstorable as error:
+            log.warning("session %s… has no snapshot: %s", entry.session_id[:8], error)
+        except ServiceError as error:
+            log.warning("session %s… has no snapshot: %s", entry.session_id[:8], error.detail)
+        entry.volume, entry.seconds = 0, 0.0
+        entry.snapshot_seconds = time.perf_counter() - begun
+
+    async def close(self) -> None:
+        """Finish what runs in the background."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _new_id() -> str:
+    return secrets.token_urlsafe(24)

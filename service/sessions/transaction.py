@@ -2,13 +2,16 @@
 
 On failure everything is as before: names, values written in place and their versions, rebased history, ``.grad``, flags, scopes and the
 generator. The engine's undo log holds what it changes; this one logs names, scopes and counters there too.
+
+What is to be journalled is prepared: left open, without its context, until ``commit`` or ``abort`` says how it ended.
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -35,10 +38,19 @@ from service.wire.values import literal
 if TYPE_CHECKING:
     from engine.generator import Generator
 
-__all__ = ["Transaction"]
+__all__ = ["Done", "Transaction"]
 
 BACKWARD_COST = 3  # a node's share of a walk, over the elements it holds
 BACKWARD_GRAPH_COST = 4  # and once more where the walk itself is recorded
+
+
+class Done(NamedTuple):
+    """What a transaction did: a step with its outcome and the overload that was chosen, or an entry of another kind with its data."""
+
+    kind: str
+    what: Any
+    outcome: Outcome | None = None
+    row: str | None = None
 
 
 class Transaction:
@@ -47,6 +59,9 @@ class Transaction:
     def __init__(self, session: Session, *, batch: bool, light: bool = False) -> None:
         self.session = session
         self.meter = Meter(session.limits, batch=batch, light=light)
+        self.done: list[Done] = []  # what this transaction did, in order
+        self._row: str | None = None
+        self._quiet = False
         self._log = UndoLog()
         self._tokens: list[Callable[[], None]] = []
         self._errstate: Any = None
@@ -78,19 +93,46 @@ class Transaction:
         token = variable.set(value)
         self._tokens.append(lambda: variable.reset(token))
 
+    def prepare(self) -> None:
+        """Neither keep nor undo what was done when the context is left: ``commit`` or ``abort`` follows."""
+        self._done = True
+
     def commit(self) -> None:
         """Keep what was done."""
         self._done = True
         self._log.commit()
 
+    def abort(self) -> None:
+        """Undo what was done and prepared."""
+        self._log.rollback()
+        self.done.clear()
+
     def rollback(self) -> None:
         """Undo what was done so far; the transaction stays open."""
         self._log.rollback()
+        self.done.clear()
+
+    @contextmanager
+    def journalled_as(self, kind: str, data: dict[str, Any]) -> Iterator[None]:
+        """What is done inside is remembered as one entry of a kind, not as its steps; ``replay.KINDS`` says how it is done again."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+        self.done.append(Done(kind, data))
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def step(self, step: Step) -> Outcome:
         """Carry one step out. Errors: ServiceError or EngineError; the transaction should then be rolled back."""
+        self._row = None
+        outcome = self._carried(step)
+        if not self._quiet:
+            self.done.append(Done("step", step, outcome, self._row))
+        return outcome
+
+    def _carried(self, step: Step) -> Outcome:
         row = VERBS.get(step.op)
         if row is not None:
             outcome = run_verb(row, self, step.args, step.kwargs, self._reader)
@@ -110,6 +152,7 @@ class Transaction:
         """Run a bound operator within the limits and bind what it makes."""
         session = self.session
         op = bound.op
+        self._row = op.id
         found = estimate(op, bound.values)
         size = self.meter.admit(step.op, found)
         self._reserve(step.op, 0 if op.kind == "view" else size + found.workspace)
@@ -121,6 +164,9 @@ class Transaction:
             session.held_nodes += 2
             return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
         out = apply.run(op, bound.values)
+        if type(out) is bool:  # equal and allclose
+            self._refuse_id(step, True)
+            return Outcome(value=out)
         several = type(out) is not Tensor
         tensors = tuple(out) if several else (out,)
         unrecorded = None

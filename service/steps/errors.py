@@ -9,6 +9,11 @@ ServiceError
 ├── TooManySessions      no further session may be opened now
 ├── QueueFull            too many requests wait for the same session
 ├── Overloaded           waited too long, or the service cannot take more
+├── ReadOnly             nothing can be written now: the store is damaged or full
+├── Damaged              what was stored of a session cannot be trusted any more
+├── NumberTaken          another process has written to the same log
+├── KeyReused            an idempotency key that came before, with another request
+├── StillRunning         the request of an idempotency key has not been answered yet
 └── StepFailed           which step of several failed, and why (``__cause__``)
 """
 
@@ -18,13 +23,18 @@ from typing import Any
 
 __all__ = [
     "Conflict",
+    "Damaged",
     "InvalidInput",
+    "KeyReused",
     "LimitExceeded",
     "NotFound",
+    "NumberTaken",
     "Overloaded",
     "QueueFull",
+    "ReadOnly",
     "ServiceError",
     "StepFailed",
+    "StillRunning",
     "TooManySessions",
     "UnknownReference",
 ]
@@ -78,6 +88,26 @@ class QueueFull(ServiceError):
 
 class Overloaded(ServiceError):
     """Waited too long, or the service cannot take more now. ``retry_after``: seconds."""
+
+
+class ReadOnly(ServiceError):
+    """Nothing can be written now; what is there can still be read. ``retry_after``: seconds."""
+
+
+class Damaged(ServiceError):
+    """What was stored of a session cannot be trusted any more: it answers nothing rather than something wrong."""
+
+
+class NumberTaken(Overloaded):
+    """Another process has written to the same log: what is held here is out of date."""
+
+
+class KeyReused(InvalidInput):
+    """An idempotency key that came before, with another method, address or body."""
+
+
+class StillRunning(Conflict):
+    """The request of an idempotency key has not been answered yet. ``retry_after``: seconds."""
 
 
 class StepFailed(ServiceError):

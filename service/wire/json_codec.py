@@ -14,7 +14,7 @@ import orjson
 
 from service.wire.errors import InvalidJson, UnsupportedMediaType
 
-__all__ = ["array_to_json", "check_depth", "decode", "render"]
+__all__ = ["array_to_json", "check_depth", "decode", "parse", "render"]
 
 SMALL: Final = 64 * 2**10
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -103,3 +103,8 @@ def _spelled(array: np.ndarray[Any, Any]) -> Any:
 def render(value: Any) -> bytes:
     """Plain data, NumPy arrays in C order and NumPy numbers among it, as JSON."""
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def parse(content: bytes) -> Any:
+    """Plain data from JSON that ``render`` wrote. Errors: ValueError."""
+    return orjson.loads(content)

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request, Response
 
 from engine.errors import EngineError
 from engine.tensor import Tensor
-from service.api.exchange import Data, answer, data_mode, parts, read_object
+from service.api.exchange import Data, data_mode, parts, read_object, reply, run
 from service.api.rendering import tensor_json, verb_json
 from service.api.schemas import batch as schema
+from service.sessions.outcomes import Reply
 from service.sessions.rehearsal import rehearse
 from service.sessions.transaction import Transaction
 from service.steps.errors import InvalidInput, LimitExceeded, ServiceError, StepFailed
 from service.steps.outcome import Outcome
 from service.steps.step import Step
-from service.wire.json_codec import render
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/batch", tags=["batch"])
 
@@ -36,10 +36,10 @@ async def run_batch(request: Request, session_id: str) -> Response:
         raise InvalidInput("'dry_run' must be true or false", argument="dry_run")
     mode = data_mode(request)
 
-    def work(tx: Transaction) -> bytes:
-        return render(rehearse(tx, steps) if dry else carried_out(tx, steps, wanted, mode))
+    def work(tx: Transaction) -> Reply:
+        return reply(rehearse(tx, steps) if dry else carried_out(tx, steps, wanted, mode))
 
-    return answer(await parts(request).sessions.run(session_id, work, batch=True, heavy=len(steps) > HEAVY_STEPS))
+    return await run(request, session_id, work, batch=True, heavy=len(steps) > HEAVY_STEPS)
 
 
 def read_steps(value: Any, most: int) -> list[Step]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.exchange import answer, data_mode, parts, read_object
+from service.api.exchange import data_mode, read_object, reply, run
 from service.api.rendering import outcome_json
 from service.api.schemas import ops as schema
+from service.sessions.outcomes import Reply
 from service.sessions.transaction import Transaction
 from service.steps.binder import INDEXING, find_operator
 from service.steps.step import Step
 from service.steps.verbs import VERBS
-from service.wire.json_codec import render
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/ops", tags=["operators"])
 
@@ -25,7 +25,7 @@ async def call_operator(request: Request, session_id: str, op: str) -> Response:
     mode = data_mode(request)
     step = Step.from_json({"op": op, **body})
 
-    def work(tx: Transaction) -> bytes:
-        return render(outcome_json(tx.step(step), mode, tx))
+    def work(tx: Transaction) -> Reply:
+        return reply(outcome_json(tx.step(step), mode, tx))
 
-    return answer(await parts(request).sessions.run(session_id, work))
+    return await run(request, session_id, work)

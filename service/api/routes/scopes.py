@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.exchange import answer, created, parts, read_object
+from service.api.exchange import answer, parts, read_object, reply, run
 from service.api.schemas import scopes as schema
+from service.sessions.outcomes import Reply
 from service.sessions.transaction import Transaction
 from service.steps.step import Step
 from service.wire.json_codec import render
@@ -18,12 +19,11 @@ async def enter_scope(request: Request, session_id: str) -> Response:
     """Enter ``no_grad``, ``enable_grad``, ``inference_mode`` or ``set_grad_enabled``."""
     body = await read_object(request, {"mode", "enabled"})
 
-    def work(tx: Transaction) -> tuple[bytes, str]:
+    def work(tx: Transaction) -> Reply:
         scope = tx.step(Step("enter", (), body)).value
-        return render(scope.to_json()), scope.id
+        return reply(scope.to_json(), 201, f"/v1/sessions/{session_id}/scopes/{scope.id}")
 
-    payload, scope_id = await parts(request).sessions.run(session_id, work)
-    return created(payload, f"/v1/sessions/{session_id}/scopes/{scope_id}")
+    return await run(request, session_id, work)
 
 
 @router.get("", **schema.LIST)
@@ -39,5 +39,9 @@ async def list_scopes(request: Request, session_id: str) -> Response:
 @router.delete("/{scope_id}", status_code=204, **schema.LEAVE)
 async def leave_scope(request: Request, session_id: str, scope_id: str) -> Response:
     """Leave the innermost scope; another one is a conflict."""
-    await parts(request).sessions.run(session_id, lambda tx: tx.step(Step("exit", (scope_id,))))
-    return Response(status_code=204)
+
+    def work(tx: Transaction) -> Reply:
+        tx.step(Step("exit", (scope_id,)))
+        return Reply(204)
+
+    return await run(request, session_id, work)

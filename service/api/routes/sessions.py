@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from engine.dtypes import DTYPES
-from service.api.exchange import answer, created, integer, parts, read_object
+from service.api.exchange import answer, idempotency_key, integer, parts, read_object, replied, reply
 from service.api.schemas import sessions as schema
-from service.sessions.manager import Entry
+from service.sessions.manager import Entry, SessionManager
+from service.sessions.outcomes import Reply
 from service.steps.errors import InvalidInput
 from service.wire.json_codec import render
 
@@ -18,19 +22,22 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 async def create_session(request: Request) -> Response:
     """Open a session: an own namespace, graph, scopes and stream of random numbers."""
     body = await read_object(request, schema.CREATE_FIELDS)
-    name, seed, ttl = body.get("name"), body.get("seed"), body.get("ttl_seconds")
-    if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128 or not name.isprintable()):
-        raise InvalidInput("'name' must be 1 to 128 printable characters", argument="name")
+    seed = body.get("seed")
+    name, ttl = labelled(body)
     if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
         raise InvalidInput("'seed' must be a whole number from 0 to 2**63 - 1", argument="seed")
-    if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl <= 10**9):
-        raise InvalidInput("'ttl_seconds' must be a number above 0", argument="ttl_seconds")
     dtype = DTYPES.get(str(body.get("default_dtype", "float32")))
     if dtype is None or not dtype.is_floating_point:
         raise InvalidInput("'default_dtype' must be float16, float32 or float64", argument="default_dtype")
     manager = parts(request).sessions
-    entry = manager.create(name=name, seed=seed, ttl_seconds=ttl, default_dtype=dtype)
-    return created(render(entry.to_json(manager.clock)), f"/v1/sessions/{entry.session.session_id}")
+    key = await idempotency_key(request)
+    shown = shown_by(manager)
+    return replied(await manager.open(key, shown, name=name, seed=seed, ttl_seconds=ttl, default_dtype=dtype))
+
+
+def shown_by(manager: SessionManager) -> Callable[[Entry], Reply]:
+    """How a new session is answered."""
+    return lambda entry: reply(entry.to_json(manager.clock), 201, f"/v1/sessions/{entry.session_id}")
 
 
 @router.get("", **schema.LIST)
@@ -44,13 +51,22 @@ async def list_sessions(request: Request) -> Response:
     return answer({"sessions": [summary(e) for e in page[:limit]], "next_cursor": cursor})
 
 
+def labelled(body: dict[str, Any]) -> tuple[str | None, float | None]:
+    """``name`` and ``ttl_seconds`` of a body. Errors: InvalidInput."""
+    name, ttl = body.get("name"), body.get("ttl_seconds")
+    if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128 or not name.isprintable()):
+        raise InvalidInput("'name' must be 1 to 128 printable characters", argument="name")
+    if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl <= 10**9):
+        raise InvalidInput("'ttl_seconds' must be a number above 0", argument="ttl_seconds")
+    return name, ttl
+
+
 def summary(entry: Entry) -> dict[str, object]:
     """A session in a list: what costs nothing to say."""
-    session = entry.session
     return {
-        "session_id": session.session_id,
-        "name": session.name,
-        "tensors": len(session.names),
+        "session_id": entry.session_id,
+        "name": entry.name,
+        "tensors": entry.tensors if entry.live is not None else None,
         "created": entry.created,
     }
 
@@ -66,5 +82,14 @@ async def read_session(request: Request, session_id: str) -> Response:
 @router.delete("/{session_id}", status_code=204, **schema.END)
 async def end_session(request: Request, session_id: str) -> Response:
     """End a session and let everything go that it holds."""
-    parts(request).sessions.delete(session_id)
-    return Response(status_code=204)
+    return replied(await parts(request).sessions.end(session_id, await idempotency_key(request)))
+
+
+@router.post("/{session_id}/fork", status_code=201, **schema.FORK)
+async def fork_session(request: Request, session_id: str) -> Response:
+    """A new session that begins where this one is now: names, values, graph, gradients, scopes and random numbers."""
+    body = await read_object(request, {"name", "ttl_seconds"})
+    name, ttl = labelled(body)
+    manager = parts(request).sessions
+    key = await idempotency_key(request)
+    return replied(await manager.fork(session_id, key, shown_by(manager), name=name, ttl_seconds=ttl))

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
-from service.api.exchange import answer, created, data_mode, integer, parts, read_object
+from service.api.exchange import answer, data_mode, integer, parts, read_object, reply, run
 from service.api.rendering import listed, outcome_json, shown_values, tensor_json
 from service.api.schemas import tensors as schema
+from service.sessions.outcomes import Reply
 from service.sessions.transaction import Transaction
 from service.steps.binder import find_operator
 from service.steps.errors import InvalidInput, NotFound
@@ -35,12 +36,12 @@ async def create_tensor(request: Request, session_id: str) -> Response:
     step = creation(body)
     mode = data_mode(request)
 
-    def work(tx: Transaction) -> tuple[bytes, str | None]:
+    def work(tx: Transaction) -> Reply:
         outcome = tx.step(step)
-        return render(tensor_json(outcome.ids[0], outcome.tensors[0], mode, tx)), outcome.ids[0]
+        name = outcome.ids[0]
+        return reply(tensor_json(name, outcome.tensors[0], mode, tx), 201, f"/v1/sessions/{session_id}/tensors/{name}")
 
-    payload, name = await parts(request).sessions.run(session_id, work)
-    return created(payload, f"/v1/sessions/{session_id}/tensors/{name}")
+    return await run(request, session_id, work)
 
 
 def creation(body: dict[str, Any]) -> Step:
@@ -107,27 +108,27 @@ async def change_tensor(request: Request, session_id: str, tensor_id: str) -> Re
     if body.get("retain_grad") not in (None, True):
         raise InvalidInput("'retain_grad' can only be set to true", argument="retain_grad")
 
-    def work(tx: Transaction) -> bytes:
+    def work(tx: Transaction) -> Reply:
         t = held(tx, tensor_id)
         if "requires_grad" in body:
             tx.step(Step("requires_grad_", (tensor_id, body["requires_grad"])))
         if "retain_grad" in body:
             tx.step(Step("retain_grad", (tensor_id,)))
-        return render(tensor_json(tensor_id, t, mode, tx))
+        return reply(tensor_json(tensor_id, t, mode, tx))
 
-    return answer(await parts(request).sessions.run(session_id, work))
+    return await run(request, session_id, work)
 
 
 @router.delete("/{tensor_id}", status_code=204, **schema.FORGET)
 async def forget_tensor(request: Request, session_id: str, tensor_id: str) -> Response:
     """Forget the id; the graph keeps what it needs."""
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> Reply:
         held(tx, tensor_id)
         tx.step(Step("del", (tensor_id,)))
+        return Reply(204)
 
-    await parts(request).sessions.run(session_id, work)
-    return Response(status_code=204)
+    return await run(request, session_id, work)
 
 
 @router.get("/{tensor_id}/data", **schema.DATA_READ)
@@ -160,12 +161,12 @@ async def read_grad(request: Request, session_id: str, tensor_id: str) -> Respon
 async def clear_grad(request: Request, session_id: str, tensor_id: str) -> Response:
     """Set the gradient to None."""
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> Reply:
         held(tx, tensor_id)
         tx.step(Step("zero_grad", ([tensor_id],)))
+        return Reply(204)
 
-    await parts(request).sessions.run(session_id, work)
-    return Response(status_code=204)
+    return await run(request, session_id, work)
 
 
 @router.post("/{tensor_id}/backward", **schema.BACKWARD)
@@ -174,11 +175,11 @@ async def backward(request: Request, session_id: str, tensor_id: str) -> Respons
     body = await read_object(request, schema.BACKWARD_FIELDS)
     mode = data_mode(request)
 
-    def work(tx: Transaction) -> bytes:
+    def work(tx: Transaction) -> Reply:
         held(tx, tensor_id)
-        return render(outcome_json(tx.step(Step("backward", (tensor_id,), body)), mode, tx))
+        return reply(outcome_json(tx.step(Step("backward", (tensor_id,), body)), mode, tx))
 
-    return answer(await parts(request).sessions.run(session_id, work))
+    return await run(request, session_id, work)
 
 
 @router.post("/{tensor_id}/detach", **schema.DETACH)
@@ -188,8 +189,8 @@ async def detach(request: Request, session_id: str, tensor_id: str) -> Response:
     mode = data_mode(request)
     name = check_id(body["id"]) if body.get("id") is not None else AUTO
 
-    def work(tx: Transaction) -> bytes:
+    def work(tx: Transaction) -> Reply:
         held(tx, tensor_id)
-        return render(outcome_json(tx.step(Step("detach", (tensor_id,), {}, name)), mode, tx))
+        return reply(outcome_json(tx.step(Step("detach", (tensor_id,), {}, name)), mode, tx))
 
-    return answer(await parts(request).sessions.run(session_id, work))
+    return await run(request, session_id, work)

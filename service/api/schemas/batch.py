@@ -79,4 +79,5 @@ RUN = described(
     },
     query=[DATA],
     problems=(400, 409, 413, 415, 422),
+    keyed=True,
 )

@@ -34,12 +34,14 @@ class Problem(BaseModel):
 PROBLEMS = {
     400: "The body is not JSON, or not well formed.",
     404: "Nothing is there: an unknown session, tensor, scope or operator in the address.",
-    409: "Not now: the graph was freed, a saved tensor was changed in place, or scopes are left out of order.",
+    409: "Not now: the graph was freed, a saved tensor was changed in place, scopes are left out of order, or the request "
+    "of the same Idempotency-Key still runs.",
+    410: "What was stored of the session is damaged: it answers nothing rather than something wrong.",
     413: "The body is larger than the limit.",
     415: "A content type or encoding that is not taken here.",
     422: "An argument that cannot be, an unknown id in the body, or more than a limit allows.",
     429: "Too many sessions, or too many requests wait; see Retry-After.",
-    503: "Overloaded or waited too long; see Retry-After.",
+    503: "Overloaded, waited too long, or nothing can be written now; see Retry-After.",
 }
 
 
@@ -53,11 +55,12 @@ def described(
     query: list[dict[str, Any]] | None = None,
     problems: tuple[int, ...] = (),
     media: dict[str, Any] | None = None,
+    keyed: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments for a route's decorator.
 
     answer: the model of the success. body: the request's model. examples: name → body; a test sends each. problems: statuses beside
-    404, 429 and 503.
+    404, 410, 429 and 503. keyed: whether it changes something, and so takes an Idempotency-Key.
     """
     responses: dict[int | str, Any] = {}
     good: dict[str, Any] = {"description": text}
@@ -66,7 +69,7 @@ def described(
     if media is not None:
         good["content"] = media
     responses[status] = good
-    for code in sorted({*problems, 404, 429, 503}):
+    for code in sorted({*problems, 404, 410, 429, 503, *((409, 422) if keyed else ())}):
         responses[code] = {
             "description": PROBLEMS[code],
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -81,8 +84,8 @@ def described(
             "content": {"application/json": content},
             "required": any(f.is_required() for f in body.model_fields.values()),
         }
-    if query:
-        extra["parameters"] = query
+    if query or keyed:
+        extra["parameters"] = [*(query or ()), *((KEY,) if keyed else ())]
     return {"responses": responses, "openapi_extra": extra}
 
 
@@ -91,6 +94,14 @@ def query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
+KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "a name for this request, chosen by the client: the same request with the same key is carried out once and answered "
+    "alike, for a day and across restarts of a server with a data directory",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
 DATA = query(
     "data",
     "values up to 10,000 elements (auto), in any case (always) or not (never)",

@@ -39,4 +39,5 @@ CALL = described(
     },
     query=[DATA],
     problems=(400, 409, 413, 415, 422),
+    keyed=True,
 )

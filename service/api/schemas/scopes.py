@@ -40,6 +40,7 @@ ENTER = described(
     body=EnterScope,
     examples={"stop tracking": {"mode": "no_grad"}, "by a flag": {"mode": "set_grad_enabled", "enabled": False}},
     problems=(400, 413, 415, 422),
+    keyed=True,
 )
 LIST = described(answer=ScopeList, text="The open scopes.")
-LEAVE = described(status=204, text="Left.", problems=(409,))
+LEAVE = described(status=204, text="Left.", problems=(409,), keyed=True)

@@ -21,6 +21,13 @@ class CreateSession(Model):
     default_dtype: Literal["float16", "float32", "float64"] = "float32"
 
 
+class ForkSession(Model):
+    """A copy of a session; everything may be left out."""
+
+    name: str | None = Field(None, description="a name for people; if left out, that of the first", max_length=128)
+    ttl_seconds: float | None = Field(None, description="as for a new session", gt=0)
+
+
 class SessionObject(Model):
     """A session."""
 
@@ -43,7 +50,7 @@ class SessionSummary(Model):
 
     session_id: str
     name: str | None
-    tensors: int
+    tensors: int | None = Field(description="ids it holds; null while it is not in memory")
     created: float
 
 
@@ -63,7 +70,17 @@ CREATE = described(
     body=CreateSession,
     examples={"as it comes": {}, "seeded and named": {"name": "lesson 1", "seed": 7}},
     problems=(400, 413, 415, 422),
+    keyed=True,
 )
 LIST = described(answer=SessionList, text="A page of sessions.", query=[LIMIT, CURSOR], problems=(422,))
 READ = described(answer=SessionObject, text="The session.")
-END = described(status=204, text="Ended.")
+END = described(status=204, text="Ended.", keyed=True)
+FORK = described(
+    answer=SessionObject,
+    status=201,
+    text="The new session; Location is its address.",
+    body=ForkSession,
+    examples={"as it is": {}, "named": {"name": "what if"}},
+    problems=(400, 413, 415, 422),
+    keyed=True,
+)

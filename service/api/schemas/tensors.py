@@ -130,6 +130,7 @@ CREATE = described(
     },
     query=[DATA],
     problems=(400, 413, 415, 422),
+    keyed=True,
 )
 LIST = described(answer=TensorList, text="A page of tensors.", query=[LIMIT, CURSOR, DATA], problems=(422,))
 READ = described(answer=TensorObject, text="The tensor.", query=[DATA], problems=(422,))
@@ -140,12 +141,13 @@ CHANGE = described(
     examples={"track it": {"requires_grad": True}},
     query=[DATA],
     problems=(400, 415, 422),
+    keyed=True,
 )
-FORGET = described(status=204, text="Forgotten.")
+FORGET = described(status=204, text="Forgotten.", keyed=True)
 DATA_READ = described(answer=TensorData, text="The values.")
 GRAD = described(answer=TensorObject, text="The gradient.", query=[DATA], problems=(422,))
 GRAD["responses"][204] = {"description": "There is no gradient."}
-CLEAR = described(status=204, text="The gradient is None.")
+CLEAR = described(status=204, text="The gradient is None.", keyed=True)
 BACKWARD = described(
     answer=Gradients,
     text="The accumulated gradients.",
@@ -158,6 +160,7 @@ BACKWARD = described(
     },
     query=[DATA],
     problems=(400, 409, 413, 415, 422),
+    keyed=True,
 )
 DETACH = described(
     answer=TensorObject,
@@ -166,4 +169,5 @@ DETACH = described(
     examples={"named": {"id": "xd"}, "unnamed": {}},
     query=[DATA],
     problems=(400, 415, 422),
+    keyed=True,
 )

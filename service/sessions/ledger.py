@@ -1,0 +1,99 @@
+"""A ledger: what a tenant has beside sessions, as named plain data in spaces, and replies to keys; kept in a log of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from service.sessions.outcomes import Key, Outcomes, Reply
+from service.sessions.ports import Change, Journal, Record, Snapshot
+
+__all__ = ["Ledger"]
+
+LONG: Final = 1_000  # records, after which the next start begins with a snapshot
+
+
+class Ledger:
+    """Named data in spaces. Without a journal it lives in memory."""
+
+    def __init__(self, journal: Journal | None, tenant: str = "") -> None:
+        self.log = f"@{tenant}"
+        self.outcomes = Outcomes()
+        self._journal = journal
+        self._spaces: dict[str, dict[str, Any]] = {}
+        self._next = 0
+        self._turn = asyncio.Lock()
+        if journal is not None:
+            self._read(journal)
+
+    def _read(self, journal: Journal) -> None:
+        """Errors: Damaged."""
+        stored = journal.load(self.log)
+        if stored is None:
+            return
+        self._next = 1
+        if stored.snapshot is not None:
+            self._spaces = {space: dict(found) for space, found in stored.snapshot.data["spaces"].items()}
+            self.outcomes.replace(stored.snapshot.data["outcomes"])
+            self._next = stored.snapshot.number + 1
+        for record in stored.records:
+            self._apply(record)
+            self._next = record.number + 1
+        if len(stored.records) > LONG and journal.trouble is None:
+            state = {"spaces": self._spaces, "outcomes": self.outcomes.to_data()}
+            journal.commit([Snapshot(self.log, self._next - 1, state)]).result()
+
+    def _apply(self, record: Record) -> None:
+        data = record.data
+        if record.kind == "put":
+            self._spaces.setdefault(data["space"], {})[data["name"]] = data["value"]
+        elif record.kind == "drop":
+            self._spaces.get(data["space"], {}).pop(data["name"], None)
+        elif record.kind == "outcome":
+            self.outcomes.read(data)
+
+    def get(self, space: str, name: str) -> Any:
+        """What is kept under a name; None where nothing is."""
+        return self._spaces.get(space, {}).get(name)
+
+    def items(self, space: str) -> Iterator[tuple[str, Any]]:
+        """All names of a space with what is kept under them."""
+        yield from self._spaces.get(space, {}).items()
+
+    async def put(self, space: str, name: str, value: Mapping[str, Any]) -> None:
+        """Keep plain data under a name. Errors: ReadOnly; then it is not kept."""
+        await self.commit([], [("put", {"space": space, "name": name, "value": value})])
+
+    async def drop(self, space: str, name: str) -> None:
+        """Forget a name. Errors: ReadOnly; then it is still kept."""
+        await self.commit([], [("drop", {"space": space, "name": name})])
+
+    async def commit(self, changes: Sequence[Change], entries: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
+        """Commit changes to other logs together with entries of this one. A cancelled caller still waits for it."""
+        task = asyncio.ensure_future(self._commit(list(changes), entries))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    async def _commit(self, changes: list[Change], entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        if not entries:
+            if self._journal is not None and changes:
+                await asyncio.wrap_future(self._journal.commit(changes))
+            return
+        async with self._turn:  # numbers follow each other only if what came before was kept
+            begins = [Record(self.log, 0, "ledger")] if self._next == 0 else []
+            first = self._next + len(begins)
+            records = [Record(self.log, first + k, kind, data) for k, (kind, data) in enumerate(entries)]
+            if self._journal is not None:
+                await asyncio.wrap_future(self._journal.commit([*changes, *begins, *records]))
+            for record in records:
+                self._apply(record)
+            self._next = first + len(records)
+
+    @staticmethod
+    def outcome(key: Key | None, reply: Reply, now: float) -> list[tuple[str, Mapping[str, Any]]]:
+        """The entry that keeps the reply to a key; none without a key."""
+        return [] if key is None else [("outcome", Outcomes.written(key, reply, now))]

@@ -1,0 +1,185 @@
+"""From a transaction to the data of its record, and from a log back to a session that answers bit for bit as before.
+
+A record says what was done, the generator's stream before, and a checksum of all that came out. Doing it again must give the same ids, the
+same overloads, the same stream and, on the same build, the same bits; where it does not, the log is damaged, and no value is answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+from engine.dtypes import DTYPES
+from engine.errors import EngineError
+from engine.generator import Generator
+from engine.tensor import Tensor
+from service.sessions.limits import Limits
+from service.sessions.outcomes import Outcomes
+from service.sessions.plain import Unstorable
+from service.sessions.ports import Record, Stored
+from service.sessions.session import Session
+from service.sessions.snapshots import restored
+from service.sessions.transaction import Done, Transaction
+from service.steps.errors import Damaged, ServiceError
+from service.steps.step import Step
+
+__all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
+
+log = logging.getLogger("gradwire")
+BOUNDLESS: Final = Limits(**dict.fromkeys(Limits.__slots__, 2**62))  # what was done once is not refused again
+KINDS: Final[dict[str, Callable[[Transaction, Mapping[str, Any]], None]]] = {}
+"""How entries of other kinds than steps are done again, by kind: see ``Transaction.journalled_as``."""
+
+
+@cache
+def build() -> str:
+    """What decides the last bits of results: the engine, NumPy, its BLAS, and the processor's instructions it uses."""
+    facts = np.show_config(mode="dicts")
+    blas = facts.get("Build Dependencies", {}).get("blas", {})
+    features = facts.get("SIMD Extensions", {})
+    seen = f"{platform.machine()} {sorted(features.get('baseline', []))} {sorted(features.get('found', []))}"
+    processor = hashlib.sha256(seen.encode()).hexdigest()[:8]
+    return (
+        f"gradwire {version('gradwire')}, numpy {np.__version__}, {blas.get('name')} {blas.get('version')}, "
+        f"{platform.machine()} {processor}"
+    )
+
+
+def stream(generator: Generator) -> bytes:
+    """Where a generator stands: key, counter, and what is drawn ahead."""
+    state = generator.numbers_state()
+    inner = state["state"]
+    rest = np.array([state["buffer_pos"], state["has_uint32"], state["uinteger"]], np.uint64)
+    return np.concatenate([inner["counter"], inner["key"], state["buffer"], rest]).tobytes()
+
+
+def created(session: Session, **more: Any) -> dict[str, Any]:
+    """The data of a session's first record."""
+    return {
+        "name": session.name,
+        "seed": session.generator.initial_seed(),
+        "default_dtype": session.default_dtype.name,
+        "build": build(),
+        **more,
+    }
+
+
+def described(tx: Transaction, before: bytes) -> dict[str, Any]:
+    """The data of a record of what a transaction did. ``before``: the generator's stream when it began."""
+    return {
+        "build": build(),
+        "stream": before,
+        "done": [_entry(d) for d in tx.done],
+        "sum": _checksum(tx),
+    }
+
+
+def _entry(done: Done) -> dict[str, Any]:
+    if done.kind != "step":
+        return {"kind": done.kind, "data": done.what}
+    assert done.outcome is not None
+    return {**done.what.to_json(), "ids": list(done.outcome.ids), "row": done.row}
+
+
+def _checksum(tx: Transaction) -> int:
+    """A CRC-32 of the values and dtypes of all that the steps answered, as they are now."""
+    found = 0
+    seen: set[int] = set()
+    for done in tx.done:
+        if done.outcome is None:
+            continue
+        answers = list(done.outcome.tensors)
+        if isinstance(done.outcome.value, dict):
+            answers += done.outcome.value.get("gradients", {}).values()
+        for t in answers:
+            if not isinstance(t, Tensor) or id(t) in seen:
+                continue
+            seen.add(id(t))
+            array = t._array
+            tx.meter.spend(array.nbytes // 4)
+            found = zlib.crc32(f"{array.dtype.str}{array.shape}{t._version}".encode(), found)
+            found = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, found)
+    return found
+
+
+def replayed(session_id: str, stored: Stored, limits: Limits) -> tuple[Session, Outcomes, int, bool]:
+    """A session from its log; with it the outcomes of its keys, the number of the last record, and whether another build wrote it.
+
+    Errors: Damaged where a record is missing, cannot be done again, or gives something else than it did.
+    """
+    outcomes = Outcomes()
+    first, snapshot = stored.first, stored.snapshot
+    number = 0
+    foreign = first.data.get("build") != build()
+    try:
+        if snapshot is not None:
+            session = restored(session_id, snapshot.data["session"], BOUNDLESS)
+            outcomes.replace(snapshot.data["outcomes"])
+            number = snapshot.number
+            foreign = snapshot.data["build"] != build()
+        elif first.kind == "created":
+            dtype = DTYPES[first.data["default_dtype"]]
+            session = Session(
+                session_id, name=first.data["name"], seed=first.data["seed"], default_dtype=dtype, limits=BOUNDLESS
+            )
+        else:
+            raise Damaged(f"the snapshot that a log of kind {first.kind} begins with is missing")
+        for record in stored.records:
+            if record.number != number + 1:
+                raise Damaged(f"record {number + 1} of the session is missing")
+            number = record.number
+            foreign = _redo(session, record) or foreign
+            if record.data.get("key") is not None:
+                outcomes.read(record.data["key"])
+    except (
+        EngineError,
+        ServiceError,
+        Unstorable,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AssertionError,
+    ) as error:
+        if isinstance(error, Damaged):
+            raise
+        raise Damaged(f"record {number} of the session cannot be done again: {error}") from error
+    session.limits = limits
+    session.measure()
+    return session, outcomes, number, foreign
+
+
+def _redo(session: Session, record: Record) -> bool:
+    """Do a record again. Answers whether another build wrote it. Errors: Damaged where it comes out different."""
+    data = record.data
+    if record.kind != "work":
+        raise Damaged(f"record {record.number} of the session is of the unknown kind {record.kind!r}")
+    foreign = bool(data["build"] != build())
+    if stream(session.generator) != data["stream"]:
+        raise Damaged(f"the random numbers of record {record.number} of the session do not begin where they did")
+    with session.begin(batch=True) as tx:
+        for entry in data["done"]:
+            kind = entry.get("kind", "step")
+            if kind != "step":
+                KINDS[kind](tx, entry["data"])
+                continue
+            given = {k: entry[k] for k in ("op", "args", "kwargs", "id") if k in entry}
+            outcome = tx.step(Step.from_json(given))
+            if list(outcome.ids) != entry["ids"] or tx.done[-1].row != entry["row"]:
+                raise Damaged(
+                    f"record {record.number} of the session binds other ids, or another operator, than it did"
+                )
+        if _checksum(tx) != data["sum"]:
+            if not foreign:
+                raise Damaged(f"record {record.number} of the session gives other values than it did")
+            log.warning("a record written by %s gives other bits on %s", data["build"], build())
+        tx.commit()
+    return foreign
