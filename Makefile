@@ -4,6 +4,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+KILLS ?= 100
 VENV ?= .venv
 UV := uv==0.13.9
 
@@ -20,7 +21,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench conformance clean environment torch
+.PHONY: help serve test check stubs lock bench crash conformance clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -44,6 +45,9 @@ stubs: $(ENVIRONMENT)  ## write the type stubs that come from the operator table
 
 bench: $(ENVIRONMENT)  ## time operators, walks and requests (ARGS= for its flags)
 	@$(RUN) -m tests.benchmarks $(ARGS)
+
+crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
+	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)
 
 conformance: $(VENV)/.torch  ## compare with the real PyTorch (installs it, a few GB where only CUDA builds are to be had)
 	@$(RUN) -m tests.conformance.opinfo

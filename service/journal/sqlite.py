@@ -114,6 +114,7 @@ class SQLiteJournal:
 
     def _connect(self, file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+        connection.text_factory = lambda text: text.decode(errors="replace")  # a damaged name is a wrong one, no error
         full = {"always": "FULL", "interval": "NORMAL", "none": "OFF"}[self._durability]
         for pragma in ("journal_mode = WAL", f"synchronous = {full}", "secure_delete = ON", "cell_size_check = ON"):
             connection.execute(f"PRAGMA {pragma}").fetchall()

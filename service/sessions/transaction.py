@@ -259,7 +259,7 @@ class Transaction:
 
     def _plain_ids(self, step: Step, outcome: Outcome) -> tuple[str | None, ...]:
         """The ids under which a step named the tensors that it answers."""
-        known = {id(b.tensor): n for n, b in reversed(self.session.names.items())} if len(outcome.tensors) > 1 else {}
+        known = {id(b.tensor): n for n, b in reversed(self.session.bindings())} if len(outcome.tensors) > 1 else {}
         first = step.args[0] if step.args else next(iter(step.kwargs.values()), None)
         if len(outcome.tensors) == 1:
             return (first if isinstance(first, str) and first in self.session.names else None,)

@@ -1,0 +1,199 @@
+"""A client that knows what its session must hold: it does every acknowledged request again on a session of its own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+
+from engine.errors import EngineError
+from service.api.rendering import outcome_json, tensor_json
+from service.api.routes.batch import carried_out
+from service.sessions.graphs import session_graph
+from service.sessions.session import Session
+from service.sessions.snapshots import restored, taken
+from service.steps.errors import ServiceError
+from service.steps.step import Step
+from service.wire.errors import WireError
+from service.wire.json_codec import parse, render
+
+NAMES = "abcdefgh"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: its steps, whether as a batch, and its key."""
+
+    steps: list[dict[str, Any]]
+    batch: bool
+    key: str | None
+
+    def sent(self, http: httpx.Client, address: str) -> httpx.Response:
+        headers = {} if self.key is None else {"Idempotency-Key": self.key}
+        if self.batch:
+            return http.post(f"{address}/batch", json={"steps": self.steps}, headers=headers)
+        step = dict(self.steps[0])
+        return http.post(f"{address}/ops/{step.pop('op')}", json=step, headers=headers)
+
+
+class Model:
+    """A session's client. ``asked`` is the request that has no answer yet."""
+
+    def __init__(self, http: httpx.Client, seed: int) -> None:
+        self.numbers = np.random.default_rng(seed)
+        self.session = Session("model", seed=seed)
+        self.address = http.post("/v1/sessions", json={"seed": seed}).headers["Location"]
+        self.asked: Asked | None = None
+        self.answered: list[tuple[Asked, bytes]] = []  # with a key
+        self.acknowledged = 0
+        self.problem: str | None = None
+        self.count = 0
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def choose(self, *options: Any) -> Any:
+        return options[int(self.numbers.integers(len(options)))]
+
+    def step(self) -> dict[str, Any]:
+        """A step that may well be refused: then nothing may change."""
+        a, b, c = (self.choose(*NAMES) for _ in range(3))
+        values = [round(float(v), 3) for v in self.numbers.normal(size=4)]
+        grad = bool(self.numbers.integers(2))
+        made: dict[str, Any] = self.choose(
+            {"op": "tensor", "args": [[values[:2], values[2:]]], "kwargs": {"requires_grad": grad}, "id": a},
+            {"op": "randn", "args": [2, 2], "kwargs": {"requires_grad": grad}, "id": a},
+            {"op": "mul", "args": [a, b], "id": c},
+            {"op": "add", "args": [a, values[0]], "id": c},
+            {"op": "tanh", "args": [a], "id": c},
+            {"op": "matmul", "args": [a, b], "id": c},
+            {"op": "getitem", "args": [a, self.choose("0", ":, 1", "0:1")], "id": c},
+            {"op": "transpose", "args": [a, 0, 1], "id": c},
+            {"op": "sum", "args": [a], "id": c},
+            {"op": "mul", "args": [a, b]},
+            {"op": "add_", "args": [a, b]},
+            {"op": "mul_", "args": [a, values[0]]},
+            {"op": "tanh_", "args": [a]},
+            {"op": "setitem", "args": [a, "0", values[1]]},
+            {"op": "detach", "args": [a], "id": c},
+            {"op": "requires_grad_", "args": [a, grad]},
+            {"op": "retain_grad", "args": [a]},
+            {"op": "zero_grad", "args": [[a, b]], "kwargs": {"set_to_none": grad}},
+            {"op": "del", "args": [a]},
+            {"op": "bind", "args": [c, a]},
+            {"op": "backward", "args": [a], "kwargs": {"retain_graph": grad}},
+            {"op": "backward", "args": [a, values[0]], "kwargs": {"create_graph": grad}},
+            {"op": "backward", "args": [f"{a}"]},
+            {"op": "enter", "args": [self.choose("no_grad", "enable_grad")]},
+            {"op": "exit"},
+            {"op": "exit"},
+            {"op": "manual_seed", "args": [int(self.numbers.integers(99))]},
+        )
+        return made
+
+    def request(self) -> Asked:
+        self.count += 1
+        many = int(self.numbers.integers(2, 12)) if self.numbers.random() < 0.4 else 1
+        key = f"key {self.count}" if self.numbers.random() < 0.5 else None
+        steps = [self.step() for _ in range(many)]
+        if many > 1 and self.numbers.random() < 0.6:  # a chain that succeeds
+            a = self.choose(*NAMES)
+            steps = [
+                {"op": "randn", "args": [2, 2], "kwargs": {"requires_grad": True}, "id": a},
+                {"op": "mul", "args": [a, a], "id": "product"},
+                {"op": "add_", "args": ["product", 1]},
+                {"op": "sum", "args": ["product"], "id": "out"},
+                {"op": "backward", "args": ["out"]},
+            ]
+        return Asked(steps, many > 1, key)
+
+    def work(self, http: httpx.Client, stop: threading.Event) -> None:
+        """Ask until the server is gone. What goes wrong is said in ``problem``."""
+        try:
+            while not stop.is_set():
+                self.asked = self.request()
+                answer = self.asked.sent(http, self.address)
+                self.took(self.asked, answer)
+                self.asked = None
+        except httpx.TransportError:
+            return
+        except Exception as error:  # noqa: BLE001 - the test reads it in its own thread
+            self.problem = f"{type(error).__name__}: {error}"
+
+    def took(self, asked: Asked, answer: httpx.Response) -> None:
+        """An answer: the model does the same, or is refused the same."""
+        done = self.apply(self.session, asked)
+        if answer.status_code == 200:
+            assert done, f"{asked} was taken, and should have been refused"
+            self.acknowledged += 1
+            if asked.key is not None:
+                self.answered.append((asked, answer.content))
+        else:
+            assert 400 <= answer.status_code < 500, answer.text
+            assert not done, f"{asked} was refused, and should have been taken: {answer.text}"
+
+    @staticmethod
+    def apply(session: Session, asked: Asked) -> bool:
+        """Do it as the routes do, the answer included: what cannot be shown is not done. Answers whether it was done."""
+        try:
+            steps = [Step.from_json(s) for s in asked.steps]
+            with session.begin(batch=asked.batch) as tx:
+                if asked.batch:
+                    render(carried_out(tx, steps, [], "auto"))
+                else:
+                    render(outcome_json(tx.step(steps[0]), "auto", tx))
+                tx.commit()
+        except (EngineError, ServiceError, WireError):
+            return False
+        return True
+
+    # -- comparing -------------------------------------------------------------------------------------------------
+
+    def copy(self) -> Session:
+        """The session as it is, to try something on."""
+        return restored("model", taken(self.session))
+
+    @staticmethod
+    def expected(session: Session) -> Any:
+        """What the API says of a session: tensors with values, versions and gradients; the graph with what is freed; scopes."""
+        with session.begin(batch=True) as tx:
+            tensors: dict[str, Any] = {}
+            for name, b in session.bindings():
+                try:
+                    tensors[name] = parse(render(tensor_json(name, b.tensor, "always", tx)))
+                except EngineError:
+                    tensors[name] = None  # a view that must not follow what was done to its base
+            try:
+                graph = shape_of(parse(render(session_graph(tx, []).to_json())))
+            except EngineError:
+                graph = None
+            tx.rollback()
+        return {"tensors": tensors, "graph": graph, "scopes": [s.to_json() for s in session.scopes]}
+
+    def found(self, http: httpx.Client) -> Any:
+        """The same, from the server."""
+        names = {*self.session.names, *NAMES, "product", "out"}
+        listed = http.get(f"{self.address}/tensors", params={"data": "always", "limit": 10_000})
+        if listed.status_code == 200:
+            tensors = {t["id"]: t for t in listed.json()["tensors"]}
+        else:
+            assert listed.status_code == 422, listed.text
+            tensors = {}
+            for name in names:
+                one = http.get(f"{self.address}/tensors/{name}", params={"data": "always"})
+                if one.status_code != 404:
+                    tensors[name] = one.json() if one.status_code == 200 else None
+        graph = http.get(f"{self.address}/graph")
+        scopes = http.get(f"{self.address}/scopes").raise_for_status().json()["scopes"]
+        shape = shape_of(graph.json()) if graph.status_code == 200 else None
+        return {"tensors": tensors, "graph": shape, "scopes": scopes}
+
+
+def shape_of(graph: dict[str, Any]) -> Any:
+    """A graph without its own numbers for nodes."""
+    places = {node["id"]: k for k, node in enumerate(graph["nodes"])}
+    nodes = [{k: v for k, v in node.items() if k != "id"} for node in graph["nodes"]]
+    return json.loads(json.dumps([nodes, [[places[e["from"]], places[e["to"]], e["input"]] for e in graph["edges"]]]))

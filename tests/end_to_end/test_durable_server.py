@@ -1,0 +1,167 @@
+"""A server with a data directory, as its clients and its operator see it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.end_to_end.conftest import free_port, start, stop, wait_until_healthy
+
+
+@contextmanager
+def served(path: Path, **settings: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = start(port, data_dir=str(path), **settings)
+    try:
+        wait_until_healthy(url, process)
+        with httpx.Client(base_url=f"{url}/v1", timeout=60) as http:
+            yield http, process
+        stop(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def made(http: httpx.Client, body: dict[str, Any] | None = None) -> str:
+    return http.post("/sessions", json=body or {"seed": 3}).headers["Location"].removeprefix("/v1")
+
+
+def test_a_restart_is_not_noticed(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        session = made(http, {"seed": 3, "name": "lesson"})
+        http.post(f"{session}/tensors", json={"id": "x", "op": "randn", "args": [2, 2], "requires_grad": True})
+        http.post(f"{session}/ops/mul", json={"args": ["x", "x"], "id": "y"})
+        http.post(f"{session}/ops/sum", json={"args": ["y"], "id": "out"})
+        http.post(f"{session}/tensors/out/backward", json={"retain_graph": True})
+        http.post(f"{session}/scopes", json={"mode": "no_grad"})
+        before = [http.get(f"{session}{path}").text for path in ("/tensors", "/scopes", "/tensors/x/grad")]
+    with served(tmp_path) as (http, _):
+        assert [s["name"] for s in http.get("/sessions").json()["sessions"]] == ["lesson"]
+        assert [http.get(f"{session}{path}").text for path in ("/tensors", "/scopes", "/tensors/x/grad")] == before
+        assert http.delete(f"{session}/scopes/s1").status_code == 204
+        again = http.post(f"{session}/tensors/out/backward")  # what was retained is still there
+        assert again.json()["gradients"]["x"]["shape"] == [2, 2]
+        assert http.post(f"{session}/tensors/out/backward").status_code == 409
+        assert http.delete(session).status_code == 204
+    with served(tmp_path) as (http, _):
+        assert http.get(session).status_code == 404
+
+
+def test_a_key_is_for_one_request(tmp_path: Path) -> None:
+    key = {"Idempotency-Key": "one"}
+    with served(tmp_path) as (http, _):
+        first = http.post("/sessions", json={"seed": 1}, headers=key)
+        session = first.headers["Location"].removeprefix("/v1")
+        assert http.post("/sessions", json={"seed": 1}, headers=key).content == first.content
+        assert http.post("/sessions", json={"seed": 2}, headers=key).json()["type"] == "/errors/idempotency-key-reused"
+        http.post(f"{session}/tensors", json={"id": "x", "data": [1.0]})
+        grown = http.post(f"{session}/ops/add_", json={"args": ["x", 1]}, headers=key)
+        assert grown.json()["data"] == [2.0]
+        scope = http.post(f"{session}/scopes", json={"mode": "no_grad"}, headers={"Idempotency-Key": "two"})
+        assert scope.status_code == 201
+        assert http.post(f"{session}/tensors/x/detach", headers={b"Idempotency-Key": b"\xe9"}).status_code == 422
+    with served(tmp_path) as (http, _):
+        assert http.post("/sessions", json={"seed": 1}, headers=key).content == first.content
+        assert http.post(f"{session}/ops/add_", json={"args": ["x", 1]}, headers=key).content == grown.content
+        assert http.post(f"{session}/ops/add_", json={"args": ["x", 2]}, headers=key).status_code == 422
+        again = http.post(f"{session}/scopes", json={"mode": "no_grad"}, headers={"Idempotency-Key": "two"})
+        assert (again.content, again.headers["Location"]) == (scope.content, scope.headers["Location"])
+        assert len(http.get(f"{session}/scopes").json()["scopes"]) == 1
+        assert http.get(f"{session}/tensors/x").json()["data"] == [2.0]
+
+
+def test_a_fork_is_a_session_of_its_own(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        session = made(http)
+        http.post(f"{session}/tensors", json={"id": "x", "data": [1.0, 2.0], "requires_grad": True})
+        http.post(f"{session}/ops/mul", json={"args": ["x", "x"], "id": "y"})
+        http.post(f"{session}/ops/sum", json={"args": ["y"], "id": "out"})
+        forked = http.post(f"{session}/fork", json={"name": "what if"})
+        assert (forked.status_code, forked.json()["name"]) == (201, "what if")
+        twin = forked.headers["Location"].removeprefix("/v1")
+        assert http.get(f"{twin}/tensors").content == http.get(f"{session}/tensors").content
+        http.post(f"{twin}/tensors/out/backward", json={})
+        assert http.get(f"{session}/tensors/x/grad").status_code == 204
+        assert http.get(f"{twin}/tensors/x/grad").json()["data"] == [2.0, 4.0]
+        assert (
+            http.post(f"{session}/ops/randn", json={"args": [2]}).json()
+            == http.post(f"{twin}/ops/randn", json={"args": [2]}).json()
+        )
+        assert http.delete(session).status_code == 204
+    with served(tmp_path) as (http, _):
+        assert http.get(f"{twin}/tensors/x/grad").json()["data"] == [2.0, 4.0]
+        assert http.post(f"{session}/fork").status_code == 404
+
+
+def test_a_store_that_takes_no_write_is_still_read(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        session = made(http)
+        http.post(f"{session}/tensors", json={"id": "x", "data": [1.0]})
+    with served(tmp_path, disk_reserve=str(2**60)) as (http, _):
+        for answer in (
+            http.post(f"{session}/ops/add_", json={"args": ["x", 1]}),
+            http.post("/sessions"),
+            http.delete(session),
+            http.post(f"{session}/fork"),
+        ):
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["type"] == "/errors/read-only"
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert http.get(f"{session}/tensors/x").json()["data"] == [1.0]
+        assert len(http.get("/sessions").json()["sessions"]) == 1
+
+
+def test_a_damaged_session_answers_nothing_and_others_go_on(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        bad, good = made(http), made(http)
+        for session in (bad, good):
+            http.post(f"{session}/tensors", json={"id": "x", "data": [1.0]})
+    with closing(sqlite3.connect(tmp_path / "gradwire.db")) as store:
+        name = bad.removeprefix("/sessions/")
+        store.execute("UPDATE records SET payload = payload || x'00' WHERE log = ? AND number = 1", (name,))
+        store.commit()
+    with served(tmp_path) as (http, _):
+        for answer in (
+            http.get(bad),
+            http.get(f"{bad}/tensors"),
+            http.post(f"{bad}/ops/add_", json={"args": ["x", 1]}),
+        ):
+            assert (answer.status_code, answer.json()["type"]) == (410, "/errors/quarantined")
+        assert http.post(f"{good}/ops/add_", json={"args": ["x", 1]}).json()["data"] == [2.0]
+        assert http.delete(bad).status_code == 204
+        assert http.get(bad).status_code == 404
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with served(tmp_path):
+        second = start(free_port(), data_dir=str(tmp_path))
+        said = second.communicate(timeout=30)[0].decode()
+        assert second.returncode == 1
+        assert "in use by another process" in said
+        assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "kept in memory only"),
+        ({"data_dir": "here"}, "on the disk before it is answered"),
+        ({"data_dir": "here", "durability": "interval"}, "on the disk within 1 s"),
+    ],
+)
+def test_the_banner_says_what_is_kept(tmp_path: Path, settings: dict[str, str], says: str) -> None:
+    given = {**settings, **({"data_dir": str(tmp_path)} if "data_dir" in settings else {})}
+    port = free_port()
+    process = start(port, **given)
+    wait_until_healthy(f"http://127.0.0.1:{port}", process)
+    process.terminate()
+    assert says in process.communicate(timeout=30)[0].decode()
