@@ -1,12 +1,14 @@
-"""Where tensors live and how they lie: one device, and PyTorch's names of memory formats."""
+"""Where tensors live and how they lie: one device, PyTorch's names of memory formats, and whose memory an array looks at."""
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Any, Final, Self
+
+import numpy as np
 
 from engine.errors import TensorError
 
-__all__ = ["FORMATS", "Size", "cpu", "device", "memory_format"]
+__all__ = ["FORMATS", "Size", "cpu", "device", "memory_format", "owner_of"]
 
 
 class device(str):  # noqa: N801 - PyTorch's name
@@ -77,3 +79,14 @@ class Size(tuple[int, ...]):
         return f"torch.Size([{', '.join(map(str, self))}])"
 
     __str__ = __repr__
+
+
+def owner_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array whose memory another one looks at; it may be itself."""
+    while array.base is not None:
+        found: Any = array.base
+        below = found if isinstance(found, np.ndarray) else getattr(found, "base", None)
+        if not isinstance(below, np.ndarray):  # what as_strided puts between has a base too
+            break
+        array = below
+    return array

@@ -7,17 +7,25 @@ Nothing recurses. What is only created needs no entry: it dies with its names.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-__all__ = ["Transaction", "current"]
+from engine.layout import owner_of
+
+__all__ = ["SharedMemory", "Transaction", "current"]
 
 current: ContextVar[Transaction | None] = ContextVar("current_transaction", default=None)
 
 
 _ABSENT = object()
+
+
+class SharedMemory(Exception):  # no EngineError: nobody is to blame, and nobody is told
+    """A write into memory that is not the writer's alone: it is to be given memory of its own, and to begin again."""
 
 
 class _HasBitGenerator(Protocol):
@@ -27,15 +35,16 @@ class _HasBitGenerator(Protocol):
 class Transaction:
     """An undo log. Open it with ``with``: leaving without ``commit`` rolls back.
 
-    ``bytes`` is what the log itself holds of overwritten values.
+    ``bytes`` is what the log itself holds of overwritten values. ``shared`` is memory that must not be written, by identity of its owner.
     """
 
-    __slots__ = ("_log", "_token", "bytes")
+    __slots__ = ("_log", "_token", "bytes", "shared")
 
     def __init__(self) -> None:
         self._log: list[tuple[Any, ...]] = []
         self._token: Any = None
         self.bytes = 0
+        self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None
 
     def __enter__(self) -> Self:
         self.resume()
@@ -56,7 +65,12 @@ class Transaction:
             self._token = None
 
     def bytes_of(self, array: np.ndarray[Any, Any]) -> None:
-        """Remember the values of ``array`` (a view is remembered as that view only)."""
+        """Remember the values of ``array`` (a view is remembered as that view only). Errors: SharedMemory."""
+        if self.shared is not None:
+            owner = owner_of(array)
+            held = self.shared.get(id(owner))
+            if held is not None and held() is owner:
+                raise SharedMemory
         old = array.copy()
         self.bytes += old.nbytes
         self._log.append(("bytes", array, old))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ViewError
+from engine.layout import owner_of
 from engine.node import AccumulateGrad, Port
 from engine.tensor import Tensor, node_of
 from service.scripts.keeping import facts
-from service.sessions.plain import owner_of
 from service.sessions.session import Session
 
 __all__ = ["digest"]

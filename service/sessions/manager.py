@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from engine import dtypes
+from engine.transaction import SharedMemory
 from service.scripts import Cell
 from service.sessions.entry import Entry
 from service.sessions.lane import Lane
@@ -28,7 +29,8 @@ from service.sessions.ports import Change, Clock, Deletion, Executor, Journal, R
 from service.sessions.replay import build, created, described, replayed, stream
 from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
-from service.sessions.snapshots import restored, taken
+from service.sessions.sharing import own
+from service.sessions.snapshots import forked, taken
 from service.sessions.transaction import Transaction
 from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError, TooManySessions
 
@@ -199,12 +201,10 @@ class SessionManager:
         twin_id = _new_id()
 
         def copied(tx: Transaction) -> tuple[Session, dict[str, Any]]:
-            state = taken(tx.session)
-            if name is not None:
-                state["name"] = name
-            return restored(twin_id, state, self._limits), state
+            return forked(tx.session, twin_id, self._limits)
 
         session, state = await self.run(session_id, copied, heavy=True)
+        session.name = state["name"] = name or session.name
         self._make_room()
         entry = self._enter(session, ttl)
         entry.tensors = len(session.names)
@@ -395,10 +395,14 @@ class SessionManager:
                     tx.commit()
             return _Worked(tx, answer, data, time.perf_counter() - begun)
 
-        if not heavy:
-            with suppress(TooHeavy):
-                return await self._executor.run(lambda: transact(True), heavy=False)
-        return await self._executor.run(lambda: transact(False), heavy=True, script=script)
+        try:
+            if not heavy:
+                with suppress(TooHeavy):
+                    return await self._executor.run(lambda: transact(True), heavy=False)
+            return await self._executor.run(lambda: transact(False), heavy=True, script=script)
+        except SharedMemory:  # the first write since a fork
+            await self._executor.run(lambda: own(session), heavy=True)
+            return await self._worked(entry, work, batch, heavy, script)
 
     async def _keep(self, entry: Entry, done: _Worked, key: Key | None) -> None:
         """Journal what was done, then commit it; or undo it. Errors: ReadOnly, NumberTaken."""

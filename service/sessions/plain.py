@@ -14,24 +14,13 @@ from engine.op import Op
 from engine.tensor import Tensor
 from engine.view import Step
 
-__all__ = ["Unstorable", "owner_of", "read_value", "written_value"]
+__all__ = ["Unstorable", "read_value", "written_value"]
 
 _SMALL: Final = 2**63
 
 
 class Unstorable(Exception):
     """Something in a session that has no form outside this process."""
-
-
-def owner_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array whose memory another one looks at; it may be itself."""
-    while array.base is not None:
-        found: Any = array.base
-        below = found if isinstance(found, np.ndarray) else getattr(found, "base", None)
-        if not isinstance(below, np.ndarray):  # what as_strided puts between has a base too
-            break
-        array = below
-    return array
 
 
 def written_value(value: Any, array: Callable[[Any], Any], row: Callable[[Op], str]) -> Any:  # noqa: PLR0912 - one case a type

@@ -6,9 +6,11 @@ A request is one transaction: ``tx = session.begin(); tx.step(s); tx.commit()``.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine import dtypes
 from engine.errors import EngineError
@@ -66,6 +68,7 @@ class Session:
         "next_scope",
         "scopes",
         "session_id",
+        "shared",
         "space",
         "values",
     )
@@ -98,6 +101,7 @@ class Session:
         self.next_scope = 1
         self.held_bytes = 0
         self.held_nodes = 0
+        self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None  # memory of a fork too
 
     def begin(self, *, batch: bool = False, light: bool = False) -> Transaction:
         """Open a transaction. It must be committed or rolled back before the next is opened.

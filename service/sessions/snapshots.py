@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.layout import owner_of
 from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
 from engine.plan import Plan, plan_of
@@ -22,11 +23,11 @@ from engine.tensor import Tensor, wrap
 from engine.view import View
 from engine.write import CopySlices
 from service.sessions.limits import Limits
-from service.sessions.plain import Unstorable, owner_of, read_value, written_value
+from service.sessions.plain import Unstorable, read_value, written_value
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.workspace import Scope
 
-__all__ = ["restored", "taken"]
+__all__ = ["forked", "restored", "taken"]
 
 _KEYS: dict[int, str] = {}
 _ROWS: dict[str, Op] = {}
@@ -55,6 +56,18 @@ def taken(session: Session) -> dict[str, Any]:
     return _Taker().take(session)
 
 
+def forked(session: Session, session_id: str, limits: Limits | None = None) -> tuple[Session, dict[str, Any]]:
+    """A session that holds the same over the same memory, and what ``taken`` says of both.
+
+    From now on neither writes into that memory: the first that would meets SharedMemory, and gets memory of its own (``sharing.own``).
+    """
+    taker = _Taker()
+    data = taker.take(session)
+    twin = _Restorer(data, share=True).restore(session_id, limits)
+    session.shared = twin.shared = {id(owner): weakref.ref(owner) for owner in taker.owners}
+    return twin, data
+
+
 class _Taker:
     """Numbers tensors, nodes, cells and memory in the order of their discovery."""
 
@@ -62,6 +75,7 @@ class _Taker:
         self.places: dict[tuple[str, int], int] = {}
         self.alive: list[Any] = []
         self.memory: list[Any] = []
+        self.owners: list[np.ndarray[Any, Any]] = []
         self.starts: list[int] = []
         self.cells: list[Any] = []
         self.tensors: list[Any] = []
@@ -155,6 +169,7 @@ class _Taker:
             self.places[key] = len(self.memory)
             self.alive.append(owner)
             self.memory.append(owner.ravel(order="K").view(np.uint8) if owner.size else np.empty(0, np.uint8))
+            self.owners.append(owner)
             self.starts.append(low)
         place = self.places[key]
         offset = first - self.starts[place] if value.size else 0
@@ -264,9 +279,9 @@ def restored(session_id: str, data: Mapping[str, Any], limits: Limits | None = N
 class _Restorer:
     """Makes empty things first, then fills them in: references may go anywhere."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], *, share: bool = False) -> None:
         self.data = data
-        self.memory = [_memory(m) for m in data["memory"]]
+        self.memory = [m if share and len(m) else _memory(m) for m in data["memory"]]
         self.cells = [list(c) for c in data["cells"]]
         self.tensors = [wrap(np.False_) for _ in data["tensors"]]
         self.metas = [Meta() for _ in data["metas"]]

@@ -63,6 +63,7 @@ class Transaction:
         self._row: str | None = None
         self._quiet = False
         self._log = UndoLog()
+        self._log.shared = session.shared
         self._tokens: list[Callable[[], None]] = []
         self._errstate: Any = None
         self._reader = Reader(self.lookup, self.literal, (InvalidValues,))

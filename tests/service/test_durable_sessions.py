@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from service.executors.local import LocalExecutor
@@ -402,6 +403,40 @@ def test_a_fork_goes_its_own_way(durable: bool) -> None:
         return await sessions.run(session_id, value), await sessions.run(twin, value)
 
     assert play(scenario) == ([1.0], [2.0])
+
+
+def test_a_fork_shares_memory_until_one_of_them_writes() -> None:
+    async def scenario() -> None:
+        journal = FaultyJournal()
+        sessions = manager(journal)
+        session_id = await opened(sessions)
+        await sessions.run(session_id, steps(GROWN, X, Step("getitem", ("grown", ":"), {}, "view")), batch=True)
+        journal.hold = True
+        forking = asyncio.create_task(sessions.fork(session_id, None, shown))
+        await journal.asked()
+        journal.hold = False  # the fork's first record waits, and is not bytes yet, while the source is written
+        await sessions.run(session_id, steps(GROW))
+        journal.let_go()
+        twin = (await forking).payload.decode()
+        assert (await sessions.run(session_id, value), await sessions.run(twin, value)) == ([2.0], [1.0])
+        again = manager(journal)
+        assert (await again.run(session_id, value), await again.run(twin, value)) == ([2.0], [1.0])
+
+        first = (await sessions.fork(twin, None, shown)).payload.decode()
+        mine, theirs = (sessions.find(i).session for i in (twin, first))
+        for name in ("grown", "x", "view"):
+            assert np.shares_memory(mine.names[name].tensor._array, theirs.names[name].tensor._array)
+        await sessions.run(first, steps(Step("zeros", (2,), {}, "new"), Step("add_", ("new", 1.0))))
+        assert sessions.find(first).session is theirs  # memory of its own is written freely
+        await sessions.run(first, steps(Step("add_", ("view", 1.0))), heavy=True)
+        for name in ("grown", "x", "view"):
+            assert not np.shares_memory(mine.names[name].tensor._array, theirs.names[name].tensor._array)
+        assert np.shares_memory(theirs.names["grown"].tensor._array, theirs.names["view"].tensor._array)
+        assert (await sessions.run(first, value), await sessions.run(twin, value)) == ([2.0], [1.0])
+        await sessions.run(twin, steps(GROW, GROW))
+        assert (await sessions.run(first, value), await sessions.run(twin, value)) == ([2.0], [4.0])
+
+    play(scenario)
 
 
 def test_a_ledger_keeps_named_data() -> None:
