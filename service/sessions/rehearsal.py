@@ -94,6 +94,10 @@ class _Rehearsal:
 
     def _verb(self, step: Step, reader: Reader) -> tuple[Spec, ...]:
         first = step.args[0] if step.args else next(iter(step.kwargs.values()), None)
+        if VERBS[step.op].binds:
+            name = self._assign() if step.id is AUTO else step.id
+            self.made[str(name)] = None  # something, but no tensor
+            return ()
         if step.op in ("backward", "autograd.grad"):
             self.tx.meter.charge(step.op, 2 * self.forward_cost)
             self.bytes += self.bytes

@@ -137,6 +137,8 @@ class Transaction:
         row = VERBS.get(step.op)
         if row is not None:
             outcome = run_verb(row, self, step.args, step.kwargs, self._reader)
+            if row.binds:
+                return self._named(step, outcome)
             if not outcome.tensors or outcome.ids:
                 self._refuse_id(step, not row.keeps)
                 return outcome
@@ -176,6 +178,14 @@ class Transaction:
             if inputs:
                 unrecorded = Unrecorded(op.name, inputs)
         return self._kept(step, tensors, several, unrecorded)
+
+    def _named(self, step: Step, outcome: Outcome) -> Outcome:
+        """Bind what a verb has made under the step's id."""
+        (name,) = self._ids(step, 1, False)
+        if name is None:
+            raise InvalidInput(f"{step.op} makes nothing that lives without an id", argument="id")
+        self.keep_value(name, outcome.made)
+        return Outcome(value={"id": name, "kind": step.op})
 
     def _indexed(self, step: Step) -> Outcome:
         """Getitem and setitem: Python's index syntax, parsed."""
@@ -260,10 +270,10 @@ class Transaction:
 
     def _plain_ids(self, step: Step, outcome: Outcome) -> tuple[str | None, ...]:
         """The ids under which a step named the tensors that it answers."""
-        known = {id(b.tensor): n for n, b in reversed(self.session.bindings())} if len(outcome.tensors) > 1 else {}
         first = step.args[0] if step.args else next(iter(step.kwargs.values()), None)
-        if len(outcome.tensors) == 1:
+        if len(outcome.tensors) == 1 and not outcome.several:
             return (first if isinstance(first, str) and first in self.session.names else None,)
+        known = {id(b.tensor): n for n, b in reversed(self.session.bindings())}
         return tuple(known.get(id(t)) for t in outcome.tensors)
 
     def _refuse_id(self, step: Step, refuse: bool) -> None:
@@ -408,6 +418,17 @@ class Transaction:
         if text.endswith(".grad"):
             return resolve(text.removesuffix(".grad"), self.lookup, "return").grad  # type: ignore[no-any-return]
         return resolve(text, self.lookup, "return")  # type: ignore[no-any-return]
+
+    def value(self, name: str) -> Any:
+        """What an id names that is no tensor. Errors: UnknownReference."""
+        if name not in self.session.values:
+            raise UnknownReference(f"the session holds nothing named '{name}' that is no tensor", argument="id")
+        return self.session.values[name]
+
+    def charge(self, what: str, cost: int, size: int) -> None:
+        """Refuse arithmetic and bytes that would pass a limit."""
+        self.meter.charge(what, cost)
+        self._reserve(what, size)
 
     def lookup(self, name: str) -> Tensor:
         """The tensor of an id. Errors: UnknownReference."""

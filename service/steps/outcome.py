@@ -14,9 +14,11 @@ class Outcome:
 
     ids: the names bound, None for an output that is not kept. tensors: the outputs. several: whether the operator has several outputs.
     value: what a verb answers instead (plain data; tensors inside it are rendered by whoever speaks to the client).
+    made: what a verb has made that is no tensor and takes the step's id.
     """
 
     ids: tuple[str | None, ...] = ()
     tensors: tuple[Any, ...] = ()
     several: bool = False
     value: Any = None
+    made: Any = None

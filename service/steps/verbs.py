@@ -22,7 +22,7 @@ from service.steps.errors import InvalidInput
 from service.steps.outcome import Outcome
 from service.steps.workspace import Workspace
 
-__all__ = ["VERBS", "Verb", "run_verb"]
+__all__ = ["VERBS", "Verb", "run_verb", "verb"]
 
 MOST_TRACED: Final = 1_000
 """Nodes that a trace reports; a longer walk is cut there and says so."""
@@ -30,24 +30,30 @@ MOST_TRACED: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb: its schema, function and doc. ``keeps``: whether it makes a tensor that takes the step's id."""
+    """One verb: its schema, function and doc.
+
+    keeps: whether it makes a tensor that takes the step's id. binds: whether it makes something else that does (an optimizer, say).
+    """
 
     name: str
     schema: Schema
     run: Callable[..., Outcome]
     keeps: bool
+    binds: bool
     doc: str
 
 
 VERBS: Final[dict[str, Verb]] = {}
 
 
-def _verb(line: str, *, name: str | None = None, keeps: bool = False) -> Callable[[Callable[..., Outcome]], Verb]:
+def verb(
+    line: str, *, name: str | None = None, keeps: bool = False, binds: bool = False
+) -> Callable[[Callable[..., Outcome]], Verb]:
     """Declare a verb on its function."""
     schema = parse(line)
 
     def declare(f: Callable[..., Outcome]) -> Verb:
-        row = Verb(name or schema.name, schema, f, keeps, inspect.getdoc(f) or "")
+        row = Verb(name or schema.name, schema, f, keeps, binds, inspect.getdoc(f) or "")
         VERBS[row.name] = row
         return row
 
@@ -90,7 +96,7 @@ def _typed_like_target(
         named["gradient"] = value
 
 
-@_verb(
+@verb(
     "backward(Tensor tensor, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False, Tensor[]? inputs=None, "
     "*, bool trace=False) -> Tensor"
 )
@@ -145,7 +151,7 @@ def _shown(g: Any) -> Any:
     return array.copy() if hasattr(array, "copy") else array
 
 
-@_verb(
+@verb(
     "grad(Tensor[] outputs, Tensor[] inputs, Tensor[]? grad_outputs=None, bool? retain_graph=None, bool create_graph=False, "
     "bool? allow_unused=None, *, bool materialize_grads=False) -> Tensor[]",
     name="autograd.grad",
@@ -169,7 +175,7 @@ def autograd_grad(
     return Outcome(tensors=found, several=True)
 
 
-@_verb("tensor(Any data, *, ScalarType? dtype=None, bool requires_grad=False) -> Tensor", keeps=True)
+@verb("tensor(Any data, *, ScalarType? dtype=None, bool requires_grad=False) -> Tensor", keeps=True)
 def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> Outcome:
     """A new tensor from JSON data, or from a typed value ``{"dtype", "shape"?, "data" | "base64"}``.
 
@@ -186,26 +192,26 @@ def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> 
     return Outcome(tensors=(made.requires_grad_(requires_grad),))
 
 
-@_verb("detach(Tensor tensor) -> Tensor", keeps=True)
+@verb("detach(Tensor tensor) -> Tensor", keeps=True)
 def detach(workspace: Workspace, tensor: Tensor) -> Outcome:
     """A tensor outside the graph that shares values and version."""
     return Outcome(tensors=(tensor.detach(),))
 
 
-@_verb("requires_grad_(Tensor tensor, bool requires_grad=True) -> Tensor")
+@verb("requires_grad_(Tensor tensor, bool requires_grad=True) -> Tensor")
 def requires_grad_(workspace: Workspace, tensor: Tensor, requires_grad: bool) -> Outcome:
     """Set whether operators on this leaf are recorded."""
     return Outcome(tensors=(tensor.requires_grad_(requires_grad),))
 
 
-@_verb("retain_grad(Tensor tensor) -> Tensor")
+@verb("retain_grad(Tensor tensor) -> Tensor")
 def retain_grad(workspace: Workspace, tensor: Tensor) -> Outcome:
     """Keep the gradient of this non-leaf at the next backward."""
     tensor.retain_grad()
     return Outcome(tensors=(tensor,))
 
 
-@_verb("zero_grad(Tensor[] tensors, bool set_to_none=True) -> Tensor[]")
+@verb("zero_grad(Tensor[] tensors, bool set_to_none=True) -> Tensor[]")
 def zero_grad(workspace: Workspace, tensors: list[Tensor], set_to_none: bool) -> Outcome:
     """Forget the gradients, or set them to zero."""
     for t in tensors:
@@ -220,7 +226,7 @@ def zero_grad(workspace: Workspace, tensors: list[Tensor], set_to_none: bool) ->
     return Outcome(tensors=tuple(tensors), several=True)
 
 
-@_verb("del(Any id) -> Tensor")
+@verb("del(Any id) -> Tensor")
 def delete(workspace: Workspace, name: Any) -> Outcome:
     """Forget one id or several; the graph keeps what it needs."""
     for each in name if isinstance(name, list) else [name]:
@@ -230,7 +236,7 @@ def delete(workspace: Workspace, name: Any) -> Outcome:
     return Outcome()
 
 
-@_verb("bind(str id, Tensor tensor) -> Tensor")
+@verb("bind(str id, Tensor tensor) -> Tensor")
 def bind_name(workspace: Workspace, name: str, tensor: Tensor) -> Outcome:
     """Give a tensor one more name, as ``y = x`` does."""
     from service.steps.step import check_id
@@ -239,7 +245,7 @@ def bind_name(workspace: Workspace, name: str, tensor: Tensor) -> Outcome:
     return Outcome(ids=(name,), tensors=(tensor,))
 
 
-@_verb("enter(str mode, bool? enabled=None) -> Tensor")
+@verb("enter(str mode, bool? enabled=None) -> Tensor")
 def enter(workspace: Workspace, mode: str, enabled: bool | None) -> Outcome:
     """Enter a grad-mode scope: no_grad, enable_grad, inference_mode or set_grad_enabled (with ``enabled``). It holds until it is left."""
     if mode not in ("no_grad", "enable_grad", "inference_mode", "set_grad_enabled"):
@@ -251,14 +257,14 @@ def enter(workspace: Workspace, mode: str, enabled: bool | None) -> Outcome:
     return Outcome(value=workspace.enter(mode, enabled))  # type: ignore[arg-type]
 
 
-@_verb("exit(str? scope_id=None) -> Tensor")
+@verb("exit(str? scope_id=None) -> Tensor")
 def leave(workspace: Workspace, scope_id: str | None) -> Outcome:
     """Leave the innermost scope (named or not)."""
     workspace.exit(scope_id)
     return Outcome()
 
 
-@_verb("manual_seed(int seed) -> Tensor")
+@verb("manual_seed(int seed) -> Tensor")
 def manual_seed(workspace: Workspace, seed: int) -> Outcome:
     """Start the session's stream of random numbers anew from a seed."""
     if not 0 <= seed < 2**64:

@@ -49,6 +49,12 @@ class Workspace(Protocol):
     def lookup(self, name: str) -> Tensor:
         """The tensor of an id. Errors: UnknownReference."""
 
+    def value(self, name: str) -> Any:
+        """What an id names that is no tensor. Errors: UnknownReference."""
+
+    def charge(self, what: str, cost: int, size: int) -> None:
+        """Refuse arithmetic and bytes that would pass a limit, before they are spent. Errors: LimitExceeded."""
+
     def literal(self, value: Any) -> Tensor:
         """A new tensor from JSON data or a typed value. Errors: InvalidInput, LimitExceeded."""
 
