@@ -12,6 +12,7 @@ from engine.errors import ViewError
 from engine.node import Node, function_name, sequence
 from engine.op import op
 from engine.plan import plan_of
+from engine.transaction import current
 
 if TYPE_CHECKING:
     from engine.node import Edge
@@ -49,6 +50,10 @@ class View:
         node = self.base._node
         if node is not None and self.creation != "default":
             raise ViewError(forbidden(t, self, indirect=True))
+        transaction = current.get()
+        if transaction is not None:
+            transaction.attribute(t, "_node")
+            transaction.attribute(self, "version")
         t._node = None if node is None else replay_node(node, self.chain, t._array)
         self.version = t._version_cell[0]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from service.scripts.keeping import facts
 from service.sessions.session import Session
 
 __all__ = ["digest"]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def digest(session: Session) -> str:
@@ -120,7 +123,7 @@ class _Reader:
             node.name(),
             node.shape,
             str(node.dtype),
-            repr(node.attrs),
+            _ADDRESS.sub("", repr(node.attrs)),
             [self.edge(e) for e in node.edges],
             node.freed,
         )

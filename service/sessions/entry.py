@@ -10,7 +10,18 @@ from service.sessions.outcomes import Outcomes
 from service.sessions.ports import Clock
 from service.sessions.session import Session
 
-__all__ = ["Entry"]
+__all__ = ["Entry", "Pace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a journalled session gets a snapshot, and how long it is kept untouched."""
+
+    records: int = 5_000  # since the last snapshot
+    volume: int = 64 * 2**20  # bytes of outputs since then, and twice what the session holds
+    seconds: float = 1.0  # of work since then, and ten times what the last snapshot took
+    life: float = 7 * 86_400.0  # seconds without a request, after which a stored session is deleted
+    stored: int = 10_000  # sessions, in memory or not
 
 
 @dataclass(slots=True)
@@ -47,6 +58,14 @@ class Entry:
     def touch(self, now: float) -> None:
         """Its time starts anew."""
         self.expires = now + self.ttl
+
+    def due(self, pace: Pace) -> bool:
+        """Whether it is time for a snapshot."""
+        return (
+            self.records >= pace.records
+            or self.volume > max(pace.volume, 2 * self.session.held_bytes)
+            or self.seconds > max(pace.seconds, 10 * self.snapshot_seconds)
+        )
 
     def to_json(self, clock: Clock) -> dict[str, object]:
         """Counts, bytes, nodes, mode, seed, expiry."""

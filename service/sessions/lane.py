@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from types import TracebackType
+from typing import TypeVar
 
 from service.steps.errors import Overloaded, QueueFull
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "shielded"]
+
+T = TypeVar("T")
 
 
 class Lane:
@@ -47,3 +51,13 @@ class Lane:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.release()
+
+
+async def shielded(work: Awaitable[T]) -> T:
+    """Wait for work to its end, even when the caller is cancelled: a lane is never left while its record is on its way."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

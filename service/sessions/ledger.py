@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from service.sessions.lane import shielded
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.ports import Change, Journal, Record, Snapshot
 
@@ -71,12 +72,7 @@ class Ledger:
 
     async def commit(self, changes: Sequence[Change], entries: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
         """Commit changes to other logs together with entries of this one. A cancelled caller still waits for it."""
-        task = asyncio.ensure_future(self._commit(list(changes), entries))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+        await shielded(self._commit(list(changes), entries))
 
     async def _commit(self, changes: list[Change], entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         if not entries:

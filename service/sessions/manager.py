@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar, cast
 from engine import dtypes
 from engine.transaction import SharedMemory
 from service.scripts import Cell
-from service.sessions.entry import Entry
-from service.sessions.lane import Lane
+from service.sessions.entry import Entry, Pace
+from service.sessions.lane import Lane, shielded
 from service.sessions.ledger import Ledger
 from service.sessions.limits import Limits, TooHeavy
 from service.sessions.outcomes import Key, Outcomes, Reply
@@ -39,17 +39,6 @@ __all__ = ["Entry", "Pace", "SessionManager"]
 T = TypeVar("T")
 log = logging.getLogger("gradwire")
 MISSING: Final = "there is no such session: it was never opened, was ended, or expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When a journalled session gets a snapshot, and how long it is kept untouched."""
-
-    records: int = 5_000  # since the last snapshot
-    volume: int = 64 * 2**20  # bytes of outputs since then, and twice what the session holds
-    seconds: float = 1.0  # of work since then, and ten times what the last snapshot took
-    life: float = 7 * 86_400.0  # seconds without a request, after which a stored session is deleted
-    stored: int = 10_000  # sessions, in memory or not
 
 
 @dataclass(slots=True)
@@ -203,7 +192,10 @@ class SessionManager:
         def copied(tx: Transaction) -> tuple[Session, dict[str, Any]]:
             return forked(tx.session, twin_id, self._limits)
 
-        session, state = await self.run(session_id, copied, heavy=True)
+        try:
+            session, state = await self.run(session_id, copied, heavy=True)
+        except Unstorable as error:
+            raise Conflict(f"the session cannot be copied: a script has bound {error}") from None
         session.name = state["name"] = name or session.name
         self._make_room()
         entry = self._enter(session, ttl)
@@ -369,7 +361,7 @@ class SessionManager:
                 try:
                     done = await self._worked(entry, work, batch, heavy, script)
                     if done.data is not None:
-                        await self._shielded(self._keep(entry, done, key))
+                        await shielded(self._keep(entry, done, key))
                     elif done.tx.done:
                         self._settled(entry, done, key)
                     return cast("T", done.answer)
@@ -388,6 +380,7 @@ class SessionManager:
             data = None
             with session.begin(batch=batch, light=light) as tx:
                 answer = work(tx)
+                tx.settle()
                 if journalled and tx.done:
                     data = described(tx, before)
                     tx.prepare()
@@ -424,23 +417,13 @@ class SessionManager:
         entry.records += 1
         entry.seconds += done.seconds
         entry.volume += sum(t.nbytes for d in done.tx.done if d.outcome is not None for t in d.outcome.tensors)
-        if self._due(entry):
+        if entry.due(self._pace):
             self._later(self._snapshot(entry))
 
     def _settled(self, entry: Entry, done: _Worked, key: Key | None) -> None:
         entry.tensors = len(entry.session.names)
         if key is not None:
             entry.outcomes.keep(key, done.answer, self.clock.now())
-
-    @staticmethod
-    async def _shielded(work: Awaitable[T]) -> T:
-        """Wait to the end, even when the caller is cancelled: a lane is never left while its record is on its way."""
-        task = asyncio.ensure_future(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
 
     # -- stored sessions -------------------------------------------------------------------------------------------
 
@@ -465,16 +448,8 @@ class SessionManager:
         entry.outcomes.replace(outcomes.to_data())
         entry.live, entry.position, entry.tensors = session, position, len(session.names)
         entry.records, entry.volume, entry.seconds = count, 0, 0.0
-        if (foreign or self._due(entry)) and journal.trouble is None:
+        if (foreign or entry.due(self._pace)) and journal.trouble is None:
             await self._write_snapshot(entry)
-
-    def _due(self, entry: Entry) -> bool:
-        pace = self._pace
-        return (
-            entry.records >= pace.records
-            or entry.volume > max(pace.volume, 2 * entry.session.held_bytes)
-            or entry.seconds > max(pace.seconds, 10 * entry.snapshot_seconds)
-        )
 
     def _later(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -486,7 +461,7 @@ class SessionManager:
         with suppress(ServiceError):
             async with entry.lane:
                 if entry.live is not None and entry.records and self._entries.get(entry.session_id) is entry:
-                    await self._shielded(self._write_snapshot(entry))
+                    await shielded(self._write_snapshot(entry))
 
     async def _write_snapshot(self, entry: Entry) -> None:
         """Write the session's state, so that nothing before it has to be done again. What cannot be written keeps its records."""

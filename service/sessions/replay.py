@@ -25,18 +25,20 @@ from service.sessions.limits import Limits
 from service.sessions.outcomes import Outcomes
 from service.sessions.plain import Unstorable
 from service.sessions.ports import Record, Stored
+from service.sessions.running import repeat
 from service.sessions.session import Session
 from service.sessions.snapshots import restored
-from service.sessions.transaction import Done, Transaction
+from service.sessions.transaction import Transaction
 from service.steps.errors import Damaged, ServiceError
+from service.steps.outcome import Done
 from service.steps.step import Step
 
 __all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
 
 log = logging.getLogger("gradwire")
 BOUNDLESS: Final = Limits(**dict.fromkeys(Limits.__slots__, 2**62))  # what was done once is not refused again
-KINDS: Final[dict[str, Callable[[Transaction, Mapping[str, Any]], None]]] = {}
-"""How entries of other kinds than steps are done again, by kind: see ``Transaction.journalled_as``."""
+KINDS: Final[dict[str, Callable[[Transaction, Mapping[str, Any]], None]]] = {"run": repeat}
+"""How entries of other kinds than steps are done again, by kind: see ``Transaction.journal``."""
 
 
 @cache
@@ -170,6 +172,8 @@ def _redo(session: Session, record: Record) -> bool:
             kind = entry.get("kind", "step")
             if kind != "step":
                 KINDS[kind](tx, entry["data"])
+                if tx.done[-1].what["names"] != entry["data"]["names"]:
+                    raise Damaged(f"record {record.number} of the session binds other names than it did")
                 continue
             given = {k: entry[k] for k in ("op", "args", "kwargs", "id") if k in entry}
             outcome = tx.step(Step.from_json(given))

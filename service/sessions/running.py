@@ -1,11 +1,12 @@
 """A script in a session: its names are the session's, its writes the transaction's, its limits the session's.
 
-A run is repeated exactly by the same text on the same state: nothing in it reads a clock, an address or a hash. A replay
-passes ``timed=False``, so that what once ended in time ends again.
+A run is repeated exactly by the same text on the same state: nothing in it reads a clock, an address or a hash. So its text is what is
+journalled, with the number of statements that were kept where an error (or the clock) ended it early.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,15 +14,17 @@ from engine.tensor import Tensor
 from service.scripts import MISSING, Budget, Cell, Contents, Run, repr_of
 from service.scripts.keeping import can_be_kept
 from service.steps.errors import InvalidInput, ServiceError
+from service.steps.outcome import Outcome
 from service.steps.step import check_id
 
 if TYPE_CHECKING:
     from service.sessions.transaction import Transaction
 
-__all__ = ["OnError", "Ran", "budget_of", "run_cell"]
+__all__ = ["OnError", "Ran", "budget_of", "repeat", "run_cell"]
 
 OnError = Literal["rollback", "keep"]
 SHOWN: Final = 100_000
+_BOUNDLESS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,14 @@ class Ran:
     error: ServiceError | None = None
 
 
-def budget_of(tx: Transaction, *, timed: bool = True) -> Budget:
+def budget_of(tx: Transaction) -> Budget:
     """The budget of one run, from the session's limits."""
     limits = tx.session.limits
     return Budget(
         steps=limits.script_steps,
         data_bytes=limits.script_data_bytes,
         output=limits.script_output_bytes,
-        seconds=limits.script_seconds if timed else None,
+        seconds=limits.script_seconds,
         depth=limits.script_depth,
         ledger=tx,
     )
@@ -65,11 +68,13 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
     error: ServiceError | None = None
     value: Any = None
     mark = tx.mark()
+    count = 0
     kept: tuple[dict[str, Any], dict[str, None]] = ({}, {})
     modes = tx.modes()
 
     def done() -> None:
-        nonlocal mark, kept
+        nonlocal mark, kept, count
+        count += 1
         mark = tx.mark()
         kept = (dict(space.bound), dict(space.deleted))
         run.touched.clear()
@@ -93,7 +98,29 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
     finally:
         space.bound.clear()
         space.deleted.clear()
+    if error is None or count:
+        _journal(tx, cell, budget, names, None if error is None else count)
     return Ran("".join(run.output), run.truncated, value, text, names, budget.steps, error)
+
+
+def _journal(tx: Transaction, cell: Cell, budget: Budget, names: list[str], count: int | None) -> None:
+    """Say what was run, and what it bound. count: how many statements were kept, where not all were."""
+    bindings = tx.session.names
+    tensors = tuple(bindings[n].tensor for n in names if n in bindings)
+    data = {"code": cell.code, "statements": count, "depth": budget.most_depth, "names": names}
+    tx.journal("run", data, Outcome(tensors=tensors))
+
+
+def repeat(tx: Transaction, data: Mapping[str, Any]) -> None:
+    """Run again what ``run_cell`` has journalled: the same statements, without its limits. Errors: those of ``run_cell``."""
+    cell = Cell(data["code"], most_bytes=_BOUNDLESS)
+    if data["statements"] is not None:
+        del cell.statements[data["statements"] :]
+        cell.last = None
+    budget = Budget(
+        steps=_BOUNDLESS, data_bytes=_BOUNDLESS, output=_BOUNDLESS, seconds=None, depth=data["depth"], ledger=tx
+    )
+    run_cell(tx, cell, budget)
 
 
 def _flush(tx: Transaction) -> list[str]:

@@ -1,9 +1,10 @@
 """A session as plain data, and back.
 
 It holds names, values with their strides and shared memory, the graph with what is saved and freed, views, version cells, scopes,
-counters and the generator. Everything is a row of a flat table and refers to others by their place, so nothing recurses however deep a
-graph is. Bytes of values are arrays of uint8, one for each memory that tensors share. What nodes have in common is named by the row of
-the operator table. Sequence numbers of nodes are given anew, in the old order: it is the order that matters to a walk.
+counters, the generator, and what scripts have bound. Everything is a row of a flat table and refers to others by their place, so
+nothing recurses however deep a graph is. Bytes of values are arrays of uint8, one for each memory that tensors share. What nodes have in
+common is named by the row of the operator table. Sequence numbers of nodes are given anew, in the old order: it is the order that
+matters to a walk.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
 from engine.plan import Plan, plan_of
 from engine.tensor import Tensor, wrap
+from engine.transaction import current
 from engine.view import View
 from engine.write import CopySlices
 from service.sessions.limits import Limits
 from service.sessions.plain import Unstorable, read_value, written_value
+from service.sessions.script_values import read_values, written_values
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.workspace import Scope
 
@@ -63,7 +66,7 @@ def forked(session: Session, session_id: str, limits: Limits | None = None) -> t
     """
     taker = _Taker()
     data = taker.take(session)
-    twin = _Restorer(data, share=True).restore(session_id, limits)
+    twin = _Restorer(data, share=True).outside(session_id, limits)
     session.shared = twin.shared = {id(owner): weakref.ref(owner) for owner in taker.owners}
     return twin, data
 
@@ -89,6 +92,7 @@ class _Taker:
             [name, b.number, self.tensor(b.tensor), None if b.unrecorded is None else self._unrecorded(b.unrecorded)]
             for name, b in session.bindings()
         ]
+        values = written_values(session.values, session.space, self.tensor)
         while self.waiting:
             kind, place, thing = self.waiting.pop()
             if kind == "tensor":
@@ -104,6 +108,7 @@ class _Taker:
             "scopes": [s.to_json() for s in session.scopes],
             "generator": _generator_data(session.generator.get_state()),
             "names": names,
+            "values": values,
             "tensors": self.tensors,
             "metas": self.metas,
             "nodes": self.nodes,
@@ -273,7 +278,7 @@ def _dtype(d: np.dtype[Any]) -> str:
 
 def restored(session_id: str, data: Mapping[str, Any], limits: Limits | None = None) -> Session:
     """The session that ``taken`` wrote down."""
-    return _Restorer(data).restore(session_id, limits)
+    return _Restorer(data).outside(session_id, limits)
 
 
 class _Restorer:
@@ -290,6 +295,14 @@ class _Restorer:
         for place in sorted(range(len(self.nodes)), key=lambda k: data["nodes"][k][0]):
             self.nodes[place].seq = next(sequence)
         self.ports = [Port(self.nodes[k], number, tuple(shape), np.dtype(d)) for k, number, shape, d in data["ports"]]
+
+    def outside(self, session_id: str, limits: Limits | None) -> Session:
+        """Made in no transaction: whatever becomes of an open one, the new session is not its affair."""
+        token = current.set(None)
+        try:
+            return self.restore(session_id, limits)
+        finally:
+            current.reset(token)
 
     def restore(self, session_id: str, limits: Limits | None) -> Session:
         data = self.data
@@ -311,6 +324,7 @@ class _Restorer:
             if left_out is not None:
                 unrecorded = Unrecorded(left_out[0], tuple(self.tensors[k] for k in left_out[1]))
             session.names[name] = Binding(self.tensors[place], number, unrecorded)
+        session.values.update(read_values(data["values"], session.space, self.tensors))
         session.measure()
         return session
 

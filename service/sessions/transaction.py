@@ -9,9 +9,8 @@ What is to be journalled is prepared: left open, without its context, until ``co
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from service.sessions.limits import Meter
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
-from service.steps.outcome import Outcome
+from service.steps.outcome import Done, Outcome
 from service.steps.reference import parse_index, resolve
 from service.steps.step import AUTO, Auto, Step
 from service.steps.verbs import VERBS, run_verb
@@ -38,19 +37,10 @@ from service.wire.values import literal
 if TYPE_CHECKING:
     from engine.generator import Generator
 
-__all__ = ["Done", "Transaction"]
+__all__ = ["Transaction"]
 
 BACKWARD_COST = 3  # a node's share of a walk, over the elements it holds
 BACKWARD_GRAPH_COST = 4  # and once more where the walk itself is recorded
-
-
-class Done(NamedTuple):
-    """What a transaction did: a step with its outcome and the overload that was chosen, or an entry of another kind with its data."""
-
-    kind: str
-    what: Any
-    outcome: Outcome | None = None
-    row: str | None = None
 
 
 class Transaction:
@@ -61,7 +51,7 @@ class Transaction:
         self.meter = Meter(session.limits, batch=batch, light=light)
         self.done: list[Done] = []  # what this transaction did, in order
         self._row: str | None = None
-        self._quiet = False
+        self._mark = 0  # of the log, after the last step
         self._log = UndoLog()
         self._log.shared = session.shared
         self._tokens: list[Callable[[], None]] = []
@@ -105,23 +95,22 @@ class Transaction:
 
     def abort(self) -> None:
         """Undo what was done and prepared."""
-        self._log.rollback()
-        self.done.clear()
+        self.rollback()
 
     def rollback(self) -> None:
         """Undo what was done so far; the transaction stays open."""
         self._log.rollback()
+        self._mark = 0
         self.done.clear()
 
-    @contextmanager
-    def journalled_as(self, kind: str, data: dict[str, Any]) -> Iterator[None]:
-        """What is done inside is remembered as one entry of a kind, not as its steps; ``replay.KINDS`` says how it is done again."""
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
-        self.done.append(Done(kind, data))
+    def journal(self, kind: str, data: dict[str, Any], outcome: Outcome) -> None:
+        """Say what was done here otherwise than by ``step``; ``replay.KINDS`` says how it is done again."""
+        self.done.append(Done(kind, data, outcome))
+        self._mark = self._log.mark()
+
+    def settle(self) -> None:
+        """Undo what was done since the last step: looking at a view gives it a history, which looking again must not find."""
+        self._log.rollback(self._mark)
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -129,8 +118,8 @@ class Transaction:
         """Carry one step out. Errors: ServiceError or EngineError; the transaction should then be rolled back."""
         self._row = None
         outcome = self._carried(step)
-        if not self._quiet:
-            self.done.append(Done("step", step, outcome, self._row))
+        self.done.append(Done("step", step, outcome, self._row))
+        self._mark = self._log.mark()
         return outcome
 
     def _carried(self, step: Step) -> Outcome:

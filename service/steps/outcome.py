@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Outcome"]
+__all__ = ["Done", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +22,12 @@ class Outcome:
     several: bool = False
     value: Any = None
     made: Any = None
+
+
+class Done(NamedTuple):
+    """What a transaction did: a step with its outcome and the overload that was chosen, or an entry of another kind with its data."""
+
+    kind: str
+    what: Any
+    outcome: Outcome | None = None
+    row: str | None = None

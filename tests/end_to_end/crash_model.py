@@ -13,7 +13,9 @@ import numpy as np
 from engine.errors import EngineError
 from service.api.rendering import outcome_json, tensor_json
 from service.api.routes.batch import carried_out
+from service.scripts import Cell
 from service.sessions.graphs import session_graph
+from service.sessions.running import budget_of, run_cell
 from service.sessions.session import Session
 from service.sessions.snapshots import restored, taken
 from service.steps.errors import ServiceError
@@ -22,18 +24,32 @@ from service.wire.errors import WireError
 from service.wire.json_codec import parse, render
 
 NAMES = "abcdefgh"
+SCRIPT = """
+{0} = torch.randn(2, 2, requires_grad=True)
+def loss(x, scale=0.5):
+    return (x * scale).tanh().sum()
+optimizer = torch.optim.SGD([{0}], lr=0.1, momentum=0.9)
+for step in range(3):
+    optimizer.zero_grad()
+    loss({0}).backward()
+    optimizer.step()
+{1} = {0}.detach() + {2}
+"""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: its steps, whether as a batch, and its key."""
+    """One request: its steps, whether as a batch, and its key; or a script."""
 
     steps: list[dict[str, Any]]
     batch: bool
     key: str | None
+    code: str | None = None
 
     def sent(self, http: httpx.Client, address: str) -> httpx.Response:
         headers = {} if self.key is None else {"Idempotency-Key": self.key}
+        if self.code is not None:
+            return http.post(f"{address}/run", json={"code": self.code}, headers=headers)
         if self.batch:
             return http.post(f"{address}/batch", json={"steps": self.steps}, headers=headers)
         step = dict(self.steps[0])
@@ -98,6 +114,8 @@ class Model:
         self.count += 1
         many = int(self.numbers.integers(2, 12)) if self.numbers.random() < 0.4 else 1
         key = f"key {self.count}" if self.numbers.random() < 0.5 else None
+        if self.numbers.random() < 0.15:
+            return Asked([], False, key, SCRIPT.format(*(self.choose(*NAMES) for _ in range(3))))
         steps = [self.step() for _ in range(many)]
         if many > 1 and self.numbers.random() < 0.6:  # a chain that succeeds
             a = self.choose(*NAMES)
@@ -139,12 +157,18 @@ class Model:
     def apply(session: Session, asked: Asked) -> bool:
         """Do it as the routes do, the answer included: what cannot be shown is not done. Answers whether it was done."""
         try:
+            if asked.code is not None:
+                with session.begin(batch=True) as tx:
+                    run_cell(tx, Cell(asked.code), budget_of(tx))
+                    tx.commit()
+                return True
             steps = [Step.from_json(s) for s in asked.steps]
             with session.begin(batch=asked.batch) as tx:
                 if asked.batch:
                     render(carried_out(tx, steps, [], "auto"))
                 else:
                     render(outcome_json(tx.step(steps[0]), "auto", tx))
+                tx.settle()
                 tx.commit()
         except (EngineError, ServiceError, WireError):
             return False

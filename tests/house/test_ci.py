@@ -51,7 +51,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_chore_has_its_line_of_help() -> None:
     listed = re.findall(r"^make (\w+)", make("help").stdout, re.MULTILINE)
-    assert listed == ["help", "serve", "test", "check", "stubs", "bench", "conformance", "lock", "clean"]
+    assert listed == ["help", "serve", "test", "check", "stubs", "bench", "crash", "conformance", "lock", "clean"]
 
 
 @pytest.mark.parametrize(

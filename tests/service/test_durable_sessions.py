@@ -18,6 +18,7 @@ from service.sessions.limits import Limits
 from service.sessions.manager import Pace, SessionManager
 from service.sessions.outcomes import Key, Reply
 from service.sessions.ports import Change, Record, Snapshot
+from service.sessions.snapshots import taken
 from service.sessions.transaction import Transaction
 from service.steps.errors import (
     Damaged,
@@ -117,6 +118,7 @@ def steps(*wanted: Step) -> Callable[[Transaction], Reply]:
 
 X = Step("tensor", ([1.0, 2.0],), {"requires_grad": True}, "x")
 GROW = Step("mul_", ("grown", 2.0))
+OTHER = Step("tensor", ([0.0],), {}, "other")
 GROWN = Step("tensor", ([1.0],), {}, "grown")
 
 
@@ -455,3 +457,34 @@ def test_a_ledger_keeps_named_data() -> None:
         assert ledger.get("function", "g") is not None
 
     play(scenario)
+
+
+def test_looking_changes_nothing() -> None:
+    """A view whose base was written gets its history when it is looked at; what is done later must not depend on that."""
+
+    def shown_view(tx: Transaction) -> bytes:
+        return repr(tx.lookup("view")).encode()
+
+    async def scenario() -> tuple[Any, Any]:
+        found = []
+        for look in (True, False):
+            sessions = manager(None)
+            session_id = await opened(sessions, seed=1)
+            made = (
+                X,
+                Step("mul", ("x", 3.0), {}, "y"),
+                Step("getitem", ("y", ":1"), {}, "view"),
+                Step("add_", ("y", 1.0)),
+            )
+            await sessions.run(session_id, steps(*made), batch=True)
+            if look:
+                await sessions.run(session_id, lambda tx: repr(tx.lookup("view")))
+                await sessions.run(session_id, lambda tx: Reply(200, repr(tx.step(OTHER)).encode() + shown_view(tx)))
+            else:
+                await sessions.run(session_id, steps(OTHER))
+            nodes = taken(sessions.find(session_id).session)["nodes"]
+            found.append([row[1] for row in nodes if len(row) != 5])
+        return found[0], found[1]
+
+    looked, unseen = play(scenario)
+    assert looked == unseen

@@ -10,10 +10,13 @@ import pytest
 from engine import dtypes
 from engine.errors import EngineError
 from engine.op import ROWS, Op
+from service.scripts import Cell
 from service.sessions.digest import digest
 from service.sessions.limits import Limits
+from service.sessions.plain import Unstorable
 from service.sessions.ports import Record, Snapshot, Stored
 from service.sessions.replay import created, described, replayed, stream
+from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
 from service.sessions.snapshots import restored, taken
 from service.steps.errors import Damaged, ServiceError
@@ -72,6 +75,18 @@ class Recorded:
             tx.prepare()
         tx.commit()
         self.records.append(Record("s", len(self.records) + 1, "work", plain(data)))
+
+    def script(self, code: str, on_error: OnError = "rollback", **limits: Any) -> Ran:
+        before = stream(self.session.generator)
+        self.session.limits = Limits(**limits)
+        with self.session.begin(batch=True) as tx:
+            ran = run_cell(tx, Cell(code), budget_of(tx), on_error)
+            data = described(tx, before)
+            tx.prepare()
+        tx.commit()
+        if tx.done:
+            self.records.append(Record("s", len(self.records) + 1, "work", plain(data)))
+        return ran
 
     def again(self) -> Session:
         return replayed("s", Stored(self.first, None, self.records), Limits())[0]
@@ -165,6 +180,90 @@ def spelled(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+SCRIPT = """
+import math
+torch.manual_seed(3)
+w = torch.randn(2, requires_grad=True)
+def loss(x, scale=2.0, *, shift=1):
+    return ((x * scale - shift) ** 2).sum()
+optimizer = torch.optim.Adam([w], lr=0.1)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+history = []
+for step in range(5):
+    optimizer.zero_grad()
+    value = loss(w)
+    value.backward()
+    optimizer.step()
+    scheduler.step()
+    history.append(value.item())
+table = {"w": w, "history": history, (1, 2): {1, 2.5}, "shape": w.shape, "again": None}
+table["again"] = table
+nan, big, z, text, span = math.nan, 2**100, 1j, "é", slice(1, None)
+view = w.detach()[:1]
+"""
+FURTHER = "optimizer.step()\nscheduler.step()\nhistory.append(float(loss(w, scale=3.0)))\nprint(history, table['shape'], big, view)\nw"
+
+
+CUSTOM = """
+class F(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+y = F.apply(torch.ones(2, requires_grad=True))
+"""
+
+
+def test_what_scripts_bind_is_done_again_and_has_a_snapshot() -> None:
+    recorded = Recorded()
+    recorded.script(SCRIPT)
+    recorded.run(Step("mul", ("w", 2.0), {}, "y"))
+    twins = [through_a_snapshot(recorded.session), recorded.again()]
+    printed = recorded.script(FURTHER).stdout
+    for twin in twins:
+        with twin.begin(batch=True) as tx:
+            ran = run_cell(tx, Cell(FURTHER), budget_of(tx))
+            tx.commit()
+        assert ran.stdout == printed
+        assert digest(twin) == digest(recorded.session)
+
+
+def test_a_script_that_was_ended_early_is_done_again_as_far_as_it_came() -> None:
+    recorded = Recorded()
+    recorded.run(*STEPS[:3])
+    ran = recorded.script(
+        "a = x * 2\nr = torch.randn(2)\nfor i in range(10**9):\n    r += 1\nb = 1", "keep", script_steps=5_000
+    )
+    assert ran.error is not None
+    assert recorded.script("c = 1\nd = nothing\ne = 2", "keep").names == ["c"]
+    recorded.script("nothing", "keep")
+    assert len(recorded.records) == 3  # what kept nothing leaves no record
+    recorded.script(
+        "def f(n):\n    return 1 + f(n)\ntry:\n    f(1)\nexcept RecursionError:\n    deep = True", script_depth=50
+    )
+    assert digest(recorded.again()) == digest(recorded.session)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class A:\n    pass\na = A()",
+        "def outer(k):\n    def inner(x):\n        return x * k\n    return inner\nf = outer(2)",
+        "f = [1, 2].append",
+        CUSTOM,
+    ],
+)
+def test_what_has_no_form_is_said_and_done_again(code: str) -> None:
+    recorded = Recorded()
+    recorded.script(code)
+    with pytest.raises(Unstorable):
+        taken(recorded.session)
+    assert digest(recorded.again()) == digest(recorded.session)
 
 
 def test_a_deep_graph_has_a_snapshot() -> None:

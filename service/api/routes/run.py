@@ -8,15 +8,15 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
-from service.api.exchange import Data, answer, data_mode, parts, read_object
+from service.api.exchange import Data, data_mode, idempotency_key, parts, read_object, replied, reply
 from service.api.problems import problem_of
 from service.api.rendering import tensor_json
 from service.api.schemas import run as schema
 from service.scripts import Cell
+from service.sessions.outcomes import Reply
 from service.sessions.running import OnError, Ran
 from service.sessions.transaction import Transaction
 from service.steps.errors import InvalidInput
-from service.wire.json_codec import render
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/run", tags=["run"])
 
@@ -31,10 +31,11 @@ async def run_script(request: Request, session_id: str) -> Response:
     cell = Cell(code, most_bytes=parts(request).settings.script_source_bytes)
     mode = data_mode(request)
 
-    def rendered(tx: Transaction, ran: Ran) -> bytes:
-        return render(_run_json(tx, ran, mode))
+    def rendered(tx: Transaction, ran: Ran) -> Reply:
+        return reply(_run_json(tx, ran, mode))
 
-    return answer(await parts(request).sessions.run_script(session_id, cell, on_error, rendered))
+    key = await idempotency_key(request)
+    return replied(await parts(request).sessions.run_script(session_id, cell, on_error, rendered, key=key))
 
 
 @router.delete("", status_code=204, **schema.CANCEL)

@@ -62,6 +62,7 @@ RUN = described(
         ),
     ],
     problems=(400, 409, 413, 415, 422),
+    keyed=True,
 )
 RUN["openapi_extra"]["requestBody"]["content"]["text/x-python"] = {"schema": {"type": "string"}}
 CANCEL = described(status=204, text="Told to end.", problems=(409,))
