@@ -22,6 +22,7 @@ from engine.op import Estimate, Spec
 from engine.promotion import estimate
 from engine.tensor import Tensor, node_of
 from engine.transaction import Transaction as UndoLog
+from service.sessions.costs import tensors_among, walk_cost
 from service.sessions.limits import Meter
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
@@ -163,7 +164,7 @@ class Transaction:
         tensors = tuple(out) if several else (out,)
         unrecorded = None
         if not grad_enabled.get() and op.differentiable:
-            inputs = tuple(t for t in _tensors(op.tensors, bound.values) if t.requires_grad)
+            inputs = tuple(t for t in tensors_among(op.tensors, bound.values) if t.requires_grad)
             if inputs:
                 unrecorded = Unrecorded(op.name, inputs)
         return self._kept(step, tensors, several, unrecorded)
@@ -378,7 +379,7 @@ class Transaction:
             count += 1
             size += int(np.prod(edge.shape)) * (edge.dtype.itemsize if edge.dtype is not None else 0)
             if isinstance(node, Node):
-                cost += _walk_cost(node)
+                cost += walk_cost(node)
                 stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
         factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
         self.meter.charge("backward", factor * cost)
@@ -488,25 +489,3 @@ class Transaction:
     def reseed(self, seed: int) -> None:
         """Start the stream of a seed."""
         self.session.generator.manual_seed(seed)
-
-
-def _tensors(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]:
-    found: list[Tensor] = []
-    for i in positions:
-        value = values[i]
-        found += [v for v in (value if type(value) is list else (value,)) if isinstance(v, Tensor)]
-    return found
-
-
-def _walk_cost(node: Node) -> int:
-    """The arithmetic of a node's rules, from what it holds: its estimate again where its inputs are saved, else its elements."""
-    size = int(np.prod(node.shape)) if node.dtype is not None else 0
-    saved = 0
-    inner = 1
-    for value in node.saved or ():
-        for v in value if type(value) is list else (value,):
-            if isinstance(v, np.ndarray):
-                saved += v.size
-                if node.plan.op.family in ("matmul", "linalg") and v.ndim:
-                    inner = max(inner, *v.shape[-2:])
-    return (size + saved) * inner + 1
