@@ -14,11 +14,24 @@ from typing import Any, Final, NamedTuple
 
 from engine.apply import batch_hooks, dispatch_inplace, run
 from engine.errors import TensorError
+from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
 from engine.op import OPS, Op
 from engine.rules import rules
 from engine.tensor import Tensor, array_of, node_of
 
-__all__ = ["Batched", "Level", "batched", "behind", "everywhere", "front", "level_of", "levels", "mapped", "size_of"]
+__all__ = [
+    "Batched",
+    "Level",
+    "batched",
+    "behind",
+    "everywhere",
+    "front",
+    "hollowing",
+    "level_of",
+    "levels",
+    "mapped",
+    "size_of",
+]
 
 
 class Level(NamedTuple):
@@ -171,7 +184,7 @@ def _apply(op: Op, bound: list[Any]) -> Any:
         here = levels()
         if op.kind == "create" and op.family == "random" and here:
             return _drawn(op, bound, here[-1])
-        return NotImplemented
+        return hollowed(op, bound)
     from engine.batch_rules import rule_of
 
     rule = rule_of(op)
@@ -200,7 +213,7 @@ def _apply_inplace(op: Op, bound: list[Any]) -> Any:
     """The hook of the in-place door: the whole batch is written at once."""
     level = level_of(bound)
     if level == 0:
-        return NotImplemented
+        return hollowed_inplace(op, bound)
     target = bound[op.tensors[0]]
     if not mapped(target, level):
         raise TensorError(
@@ -234,3 +247,18 @@ def without(level: Level) -> Iterator[None]:
         yield
     finally:
         active.reset(token)
+
+
+@contextmanager
+def hollowing(listener: Listener) -> Iterator[None]:
+    """Inside, nothing is computed: what meets a hollow tensor, and what makes tensors, answers hollow ones (``engine.hollow``).
+
+    listener: called with the row and its estimate before each call; what it raises ends the run.
+    """
+    token = active_listener.set(listener)
+    batch_hooks.append((_apply, _apply_inplace))
+    try:
+        yield
+    finally:
+        batch_hooks.pop()
+        active_listener.reset(token)

@@ -15,16 +15,22 @@ from fastapi.openapi.utils import get_openapi
 
 from service.api import problems
 from service.api.exchange import Parts
+from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
 from service.api.routes import ROUTERS
+from service.api.routes.functions import EVALUATIONS
 from service.api.schemas.document import Problem
+from service.api.shortcut import Shortcut
 from service.executors.local import LocalExecutor, SystemClock
+from service.functions.evaluator import EagerEvaluator
+from service.functions.manager import FunctionLimits, FunctionManager
+from service.functions.memory import MemoryStore
 from service.journal.directory import StoreError
 from service.journal.sqlite import SQLiteJournal
-from service.sessions.limits import Limits
 from service.sessions.manager import Pace, SessionManager
 from service.sessions.ports import Journal
 from service.settings import Settings
+from service.steps.limits import Limits
 
 __all__ = ["StoreError", "create_app", "open_journal"]
 
@@ -61,7 +67,9 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         kept = journal if journal is not None else open_journal(settings)
         executor = LocalExecutor(settings.threads, settings.script_threads)
         sessions = _manager(settings, executor, kept)
-        app.state.parts = Parts(settings, sessions)
+        functions = _functions(settings, executor)
+        await functions.load()
+        app.state.parts = Parts(settings, sessions, functions)
         tending = asyncio.create_task(_tend(sessions, min(TENDING, settings.session_ttl)))
         try:
             yield
@@ -84,6 +92,7 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(TooLarge, _too_large)
+    app.add_middleware(Shortcut, prefix="/v1/functions/", endpoints=EVALUATIONS)
     app.add_middleware(Guard, request_bytes=settings.request_bytes, loopback=_is_loopback(settings.host))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
@@ -99,6 +108,22 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _functions(settings: Settings, executor: LocalExecutor) -> FunctionManager:
+    return FunctionManager(
+        MemoryStore(),
+        executor,
+        SystemClock(),
+        EagerEvaluator(),
+        read_values,
+        _limits(settings),
+        FunctionLimits(**{name: getattr(settings, name) for name in FunctionLimits.__slots__}),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
+
+
 async def _tend(sessions: SessionManager, seconds: float) -> None:
     """Sweep now and then, until the application ends."""
     while True:
@@ -107,11 +132,10 @@ async def _tend(sessions: SessionManager, seconds: float) -> None:
 
 
 def _manager(settings: Settings, executor: LocalExecutor, journal: Journal | None) -> SessionManager:
-    limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
     return SessionManager(
         executor,
         SystemClock(),
-        limits,
+        _limits(settings),
         most_sessions=settings.sessions,
         idle_ttl=settings.session_ttl,
         queue_places=settings.queue_places,

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, Self
 
+import numpy as np
+
 from engine.backward import grad as walk_back
 from engine.batching import behind, everywhere, front, level_of, mapped, size_of
 from engine.errors import ArgumentError, AutogradError
@@ -19,7 +21,7 @@ from engine.func.vmap import vmap
 from engine.grad_mode import enable_grad
 from engine.node import AccumulateGrad, Port
 from engine.rules import rules
-from engine.tensor import Tensor, node_of
+from engine.tensor import Tensor, node_of, wrap
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
 
@@ -306,10 +308,9 @@ def _basis(like: Sequence[Tensor]) -> list[Tensor]:
     rows = []
     start = 0
     for t, n in zip(like, counts, strict=True):
-        block = rules.new_zeros(t.detach(), (total, n))
-        for j in range(n):
-            block[start + j, j] = 1
-        rows.append(rules.reshape(block, (total, *t.shape)))
+        block = np.zeros((total, n), t.dtype.numpy)
+        np.fill_diagonal(block[start : start + n], 1)
+        rows.append(wrap(block.reshape((total, *t.shape))))
         start += n
     return rows
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from fastapi import Request, Response
 
+from service.functions.manager import FunctionManager
 from service.sessions.manager import SessionManager
 from service.sessions.outcomes import Key, Reply
 from service.sessions.transaction import Transaction
@@ -43,6 +44,7 @@ class Parts:
 
     settings: Settings
     sessions: SessionManager
+    functions: FunctionManager
 
 
 def parts(request: Request) -> Parts:

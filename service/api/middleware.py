@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
@@ -76,6 +77,7 @@ def too_large(most: int) -> tuple[str, dict[str, Any]]:
     }
 
 
+@lru_cache(256)
 def _is_local(host: bytes) -> bool:
     name = host.decode("latin-1").lower()
     name = name[1 : name.index("]")] if name.startswith("[") and "]" in name else name.partition(":")[0]

@@ -130,6 +130,12 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     steps.Conflict: Kind(
         409, "conflict", "Not now", "The request is right in itself but not now: scopes are left innermost first."
     ),
+    steps.PreconditionFailed: Kind(
+        412,
+        "precondition-failed",
+        "Another version",
+        "If-Match or If-None-Match does not hold for the version that is there. Read it, and decide anew; the member version names it.",
+    ),
     steps.LimitExceeded: Kind(
         422,
         "limit-exceeded",

@@ -39,6 +39,7 @@ class Budget:
 
     steps: statements, iterations and calls. cost: arithmetic, where no ledger counts it. data_bytes: of strings, lists and dicts made, all
     together. output: bytes printed. seconds: None for a run that is replayed, which must end as it did. depth: calls within calls.
+    trusted: what the tensors of this run cost was foreseen and admitted as a whole, so calls on them are not admitted one by one.
     ``cancel()`` may be called from any thread. Errors: LimitExceeded with the setting's name; ScriptCancelled.
 
     >>> budget = Budget(steps=2)
@@ -73,6 +74,7 @@ class Budget:
         self.most_output = output
         self.most_depth = depth
         self.ledger = ledger
+        self.trusted = False
         self.steps = 0
         self.cost = 0
         self.data = 0

@@ -29,6 +29,9 @@ def quick(running: Run, symbol: str, a: Tensor, b: Any) -> bool:
         return False
     x = a._array
     kind = type(b)
+    if running.budget.trusted:
+        running.budget.tick()
+        return kind is Tensor or kind is float or (kind is int and b.bit_length() <= 62)
     if kind is Tensor:
         if b._array.shape != x.shape or b._array.dtype != x.dtype:
             return False
@@ -43,6 +46,8 @@ def quick(running: Run, symbol: str, a: Tensor, b: Any) -> bool:
 
 def settled(running: Run, what: str, result: Any) -> Any:  # noqa: ARG001 - as call_row's
     """A result that the budget has admitted: from now on it is measured as long as it lives."""
+    if running.budget.trusted:
+        return result
     if isinstance(result, Tensor):
         running.budget.made(result)
     elif isinstance(result, tuple):
@@ -59,6 +64,9 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
         overloads = [op for op in overloads if "inplace" in op.forms]
     op, bound = bind_overload(overloads, args, kwargs)
     budget = running.budget
+    if budget.trusted:
+        budget.tick()
+        return run_inplace(op, bound) if inplace else run(op, bound)
     found = estimate(op, bound)
     if levels():
         found = _spread(found, bound)
@@ -92,12 +100,15 @@ def index(running: Run, t: Tensor, key: Any) -> Any:
 def store(running: Run, t: Tensor, key: Any, value: Any) -> None:
     """``t[key] = value``."""
     _admit_index(running, t, key)
-    running.budget.hold("setitem", 2 * t.nbytes + 256, 4)
+    if not running.budget.trusted:
+        running.budget.hold("setitem", 2 * t.nbytes + 256, 4)
     t[key] = value
 
 
 def _admit_index(running: Run, t: Tensor, key: Any) -> None:
     """The size of an index's result: at most what its index tensors broadcast to, times what they leave of the tensor."""
+    if running.budget.trusted:
+        return
     count = 1
     for item in key if type(key) is tuple else (key,):
         if isinstance(item, Tensor):

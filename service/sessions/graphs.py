@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.graph import graph_of
 from engine.picture import Graph, GraphEdge, GraphNode
 from engine.tensor import Tensor, node_of
+from service.functions.capture import Captured, captured
 
 if TYPE_CHECKING:
     from service.sessions.transaction import Transaction
 
-__all__ = ["session_graph"]
+__all__ = ["session_function", "session_graph"]
+
+
+def session_function(tx: Transaction, inputs: Sequence[str], outputs: Mapping[str, str]) -> Captured:
+    """The session's graph between tensors as a function in steps.
+
+    inputs: ids. outputs: id by the name that the function gives it. Errors: UnknownReference, InvalidInput.
+    """
+    named = {name: b.tensor for name, b in tx.session.bindings()}
+    return captured(
+        {name: tx.lookup(i) for name, i in outputs.items()},
+        {name: tx.lookup(name) for name in inputs},
+        named,
+        tx.session.beside,
+    )
 
 
 def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:

@@ -22,7 +22,6 @@ from service.scripts import Cell
 from service.sessions.entry import Entry, Pace
 from service.sessions.lane import Lane, shielded
 from service.sessions.ledger import Ledger
-from service.sessions.limits import Limits, TooHeavy
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.plain import Unstorable
 from service.sessions.ports import Change, Clock, Deletion, Executor, Journal, Record, Snapshot
@@ -33,6 +32,7 @@ from service.sessions.sharing import own
 from service.sessions.snapshots import forked, taken
 from service.sessions.transaction import Transaction
 from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError, TooManySessions
+from service.steps.limits import Limits, TooHeavy
 
 __all__ = ["Entry", "Pace", "SessionManager"]
 

@@ -18,6 +18,7 @@ from engine.generator import Generator
 from engine.tensor import Tensor
 from service.scripts import MISSING, Namespace, predefined
 from service.scripts.keeping import held
+from service.sessions.beside import Beside, tensors_beside
 from service.sessions.limits import Limits
 from service.steps.errors import ServiceError, StepFailed
 from service.steps.holding import graph_bytes
@@ -56,6 +57,7 @@ class Session:
 
     __slots__ = (
         "__weakref__",
+        "beside",
         "default_dtype",
         "generator",
         "held_bytes",
@@ -102,6 +104,7 @@ class Session:
         self.held_bytes = 0
         self.held_nodes = 0
         self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None  # memory of a fork too
+        self.beside: Beside = weakref.WeakKeyDictionary()
 
     def begin(self, *, batch: bool = False, light: bool = False) -> Transaction:
         """Open a transaction. It must be committed or rolled back before the next is opened.
@@ -135,7 +138,9 @@ class Session:
     def measure_with(self, live: list[Tensor]) -> None:
         """The same, with tensors that a running script holds."""
         kept, size = held(self.values)
-        found, self.held_nodes = graph_bytes([*(b.tensor for b in self.names.values()), *kept, *live])
+        found, self.held_nodes = graph_bytes(
+            [*(b.tensor for b in self.names.values()), *kept, *live, *tensors_beside(self.beside)]
+        )
         self.held_bytes = found + size
 
     def _before(self, name: str) -> Any:

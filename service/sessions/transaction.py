@@ -22,11 +22,12 @@ from engine.op import Estimate, Spec
 from engine.promotion import estimate
 from engine.tensor import Tensor, node_of
 from engine.transaction import Transaction as UndoLog
+from service.sessions.beside import came_in, remember
 from service.sessions.costs import tensors_among, walk_cost
-from service.sessions.limits import Meter
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
+from service.steps.limits import Meter
 from service.steps.outcome import Done, Outcome
 from service.steps.reference import parse_index, resolve
 from service.steps.step import AUTO, Auto, Step
@@ -153,7 +154,9 @@ class Transaction:
             self._refuse_id(step, True)
             target: Tensor = bound.values[op.tensors[0]]
             self._reserve(step.op, 2 * target.nbytes)
+            given = came_in(op, bound.values)
             apply.run_inplace(op, bound.values)
+            remember(session.beside, op, given, target)
             session.held_nodes += 2
             return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
         out = apply.run(op, bound.values)
@@ -162,6 +165,8 @@ class Transaction:
             return Outcome(value=out)
         several = type(out) is not Tensor
         tensors = tuple(out) if several else (out,)
+        if not several or op.kind != "composite":
+            remember(session.beside, op, came_in(op, bound.values), tensors[0])
         unrecorded = None
         if not grad_enabled.get() and op.differentiable:
             inputs = tuple(t for t in tensors_among(op.tensors, bound.values) if t.requires_grad)

@@ -5,6 +5,7 @@ ServiceError
 ├── UnknownReference     an id in a body that the session does not hold
 ├── NotFound             a thing named in the address that does not exist
 ├── Conflict             right in itself, but not now: the order of scopes, say
+├── PreconditionFailed   right in itself, but not for the version that is there
 ├── LimitExceeded        more than a limit allows
 ├── TooManySessions      no further session may be opened now
 ├── QueueFull            too many requests wait for the same session
@@ -30,6 +31,7 @@ __all__ = [
     "NotFound",
     "NumberTaken",
     "Overloaded",
+    "PreconditionFailed",
     "QueueFull",
     "ReadOnly",
     "ServiceError",
@@ -63,6 +65,10 @@ class NotFound(ServiceError):
 
 class Conflict(ServiceError):
     """Right in itself, but not now."""
+
+
+class PreconditionFailed(ServiceError):
+    """Right in itself, but not for the version that is there. ``version``: the one that is."""
 
 
 class LimitExceeded(ServiceError):

@@ -17,6 +17,7 @@ PRELUDE = [
     {"op": "mul", "args": ["y", "y"], "id": "z0"},
     {"op": "mean", "args": ["z0"], "id": "out"},
 ]
+CODE = "def f(x):\n    return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()\n"
 BEFORE: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("delete", "/v1/sessions/{session_id}/scopes/{scope_id}"): [{"op": "enter", "args": ["no_grad"]}],
     ("get", "/v1/sessions/{session_id}/tensors/{tensor_id}/grad"): [{"op": "backward", "args": ["out"]}],
@@ -24,7 +25,7 @@ BEFORE: dict[tuple[str, str], list[dict[str, Any]]] = {
 MEANWHILE = {
     ("delete", "/v1/sessions/{session_id}/run"): "while True: pass"
 }  # a script that runs while the example is sent
-PLACES = {"tensor_id": "x", "scope_id": "s1", "op": "add"}
+PLACES = {"name": "rosenbrock", "tensor_id": "x", "scope_id": "s1", "op": "add"}
 OWN_PLACES = {"/v1/sessions/{session_id}/tensors/{tensor_id}/backward": {"tensor_id": "out"}}
 
 
@@ -63,6 +64,12 @@ def test_every_example(http: httpx.Client) -> None:
         assert http.post(f"/v1/sessions/{session}/batch", json={"steps": steps}).status_code == 200
         slug = next(iter(document.get("x-problems", ["not-found"])))
         places = {**PLACES, "session_id": session, "slug": slug, **OWN_PLACES.get(path, {})}
+        if path == "/v1/functions/{name}" and method == "put":
+            places["name"] = f"example{sent}"  # a new name for each: 201
+        elif "{name}" in path:
+            http.put(
+                "/v1/functions/rosenbrock", content=CODE, headers={"content-type": "text/x-python"}
+            ).raise_for_status()
         answer = send(http, method, path.format(**places), body, MEANWHILE.get((method, path)), session)
         sent += 1
         declared = operation["responses"]

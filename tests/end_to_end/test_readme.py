@@ -42,6 +42,8 @@ def test_curl(live_url: str, tmp_path: Path) -> None:
     assert '"data":[[1.5,1.5],[1.5,1.5]]' in done.stdout
     assert '"status":4' not in done.stdout
     assert "graph TD" in done.stdout
+    assert '{"gradients":{"x":[[-251.0,1001.0,-250.0],[0.0,0.0,0.0]]}}' in done.stdout
+    assert '"ok":true' in done.stdout
     assert (tmp_path / "graph.svg").read_text().lstrip().startswith(("<?xml", "<svg"))
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from service.executors.local import LocalExecutor
 from service.sessions.lane import Lane
-from service.sessions.limits import LIGHT_COST, Limits
 from service.sessions.manager import SessionManager
 from service.sessions.transaction import Transaction
 from service.steps.errors import NotFound, Overloaded, QueueFull, TooManySessions
+from service.steps.limits import LIGHT_COST, Limits
 from service.steps.step import Step
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ import pytest
 
 from engine.errors import EngineError
 from service.api.problems import MOST, PAGES, STATUSES, TABLE, kind_of, members_of, problem
-from service.sessions.limits import TooHeavy
 from service.steps.errors import LimitExceeded, NotFound, ServiceError, StepFailed, UnknownReference
+from service.steps.limits import TooHeavy
 from service.wire.errors import WireError
 
 

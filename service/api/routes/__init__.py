@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api.routes import batch, catalogue, docs, graph, health, ops, run, scopes, sessions, tensors
+from service.api.routes import batch, catalogue, docs, functions, graph, health, ops, run, scopes, sessions, tensors
 
 ROUTERS = (
     sessions.router,
@@ -12,6 +12,8 @@ ROUTERS = (
     run.router,
     scopes.router,
     graph.router,
+    functions.router,
+    functions.evaluations,
     catalogue.router,
     health.router,
     docs.router,

@@ -37,6 +37,7 @@ PROBLEMS = {
     409: "Not now: the graph was freed, a saved tensor was changed in place, scopes are left out of order, or the request "
     "of the same Idempotency-Key still runs.",
     410: "What was stored of the session is damaged: it answers nothing rather than something wrong.",
+    412: "If-Match or If-None-Match does not hold for the version that is there.",
     413: "The body is larger than the limit.",
     415: "A content type or encoding that is not taken here.",
     422: "An argument that cannot be, an unknown id in the body, or more than a limit allows.",

@@ -1,0 +1,127 @@
+"""Served functions: kept under a name and a version, evaluated and differentiated by a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from service.api.exchange import answer, integer, parts
+from service.api.functions import description, entry, from_session, read_body, rendering, tags
+from service.api.schemas import functions as schema
+from service.functions.call import VERBS
+from service.functions.manager import Held
+from service.sessions.graphs import session_function
+from service.steps.errors import InvalidInput
+
+__all__ = ["EVALUATIONS", "evaluations", "router"]
+
+
+class _Lean(APIRoute):
+    """A route whose endpoint reads the request itself: nothing is solved or validated before it."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        endpoint = self.endpoint
+
+        async def handler(request: Request) -> Response:
+            found: Response = await endpoint(request, **request.path_params)
+            return found
+
+        return handler
+
+
+router = APIRouter(prefix="/v1/functions", tags=["functions"], route_class=_Lean)
+evaluations = APIRouter(prefix="/v1/evaluate", tags=["functions"], route_class=_Lean)
+
+
+def _tag(held: Held) -> dict[str, str]:
+    """The version as an entity tag."""
+    return {"ETag": f'"{held.version}"'}
+
+
+@router.get("", **schema.LIST)
+async def list_functions(request: Request) -> Response:
+    """The functions by name, each in its newest version."""
+    limit = integer(request, "limit", 1_000, 1, 10_000)
+    after = request.query_params.get("cursor", "")
+    page = [held for held in parts(request).functions.list() if held.name > after][: limit + 1]
+    cursor = page[limit - 1].name if len(page) > limit else None
+    return answer({"functions": [entry(held) for held in page[:limit]], "next_cursor": cursor})
+
+
+@router.put("/{name}", status_code=201, **schema.PUT)
+async def put_function(request: Request, name: str) -> Response:
+    """Keep a function under a name: new (201), or as its newest version (200)."""
+    functions = parts(request).functions
+    body = await read_body(request, text=True)
+    if "from_session" in body:
+        session_id, inputs, outputs, rest = from_session(body)
+        found = await parts(request).sessions.run(session_id, lambda tx: session_function(tx, inputs, outputs))
+        function = await functions.define({**found.definition, **rest})
+        await functions.prove(function, found)
+    else:
+        function = await functions.define(body)
+    held, new = await functions.put(
+        name, function, if_match=tags(request, "if-match"), if_none_match=tags(request, "if-none-match")
+    )
+    headers = {**_tag(held), **({"Location": f"/v1/functions/{name}"} if new else {})}
+    return answer(description(held, functions.versions(name)), 201 if new else 200, headers)
+
+
+@router.get("/{name}", **schema.READ)
+async def read_function(request: Request, name: str) -> Response:
+    """A function: inputs, outputs, constants' specs, source, versions. ``name@hash`` names a version."""
+    functions = parts(request).functions
+    held = functions.find(name)
+    known = tags(request, "if-none-match")
+    if known is not None and {"*", held.version} & known:
+        return Response(status_code=304, headers=_tag(held))
+    return answer(description(held, functions.versions(held.name)), headers=_tag(held))
+
+
+@router.delete("/{name}", status_code=204, **schema.FORGET)
+async def forget_function(request: Request, name: str) -> Response:
+    """Forget a function with all its versions."""
+    await parts(request).functions.delete(name, if_match=tags(request, "if-match"))
+    return Response(status_code=204)
+
+
+def _evaluation(verb: str) -> Callable[[Request, str], Awaitable[Response]]:
+    """The endpoint of one verb."""
+
+    async def endpoint(request: Request, name: str) -> Response:
+        functions = parts(request).functions
+        function = functions.find(name).function
+        body = await read_body(request)
+        return answer(await functions.evaluate(function, verb, body, rendering(request)))
+
+    endpoint.__name__ = verb
+    endpoint.__doc__ = schema.SENTENCES[verb]
+    return endpoint
+
+
+EVALUATIONS = {verb: _evaluation(verb) for verb in VERBS}
+"""The endpoint of each verb."""
+for _verb, _endpoint in EVALUATIONS.items():
+    router.post(f"/{{name}}/{_verb}", **schema.evaluation(_verb))(_endpoint)
+
+
+@evaluations.post("", **schema.ONCE)
+async def evaluate(request: Request) -> Response:
+    """Evaluate code or steps that are sent along, once; nothing is kept."""
+    body: dict[str, Any] = await read_body(request)
+    verb = body.pop("verb", "value")
+    if verb not in VERBS:
+        raise InvalidInput(f"'verb' must be one of {', '.join(VERBS)}", argument="verb")
+    given = {key: body.pop(key) for key in ("code", "function") if key in body}
+    if len(given) != 1:
+        raise InvalidInput(
+            "give either 'code', or a 'function' with code or steps, inputs, constants", argument="function"
+        )
+    definition: Any = given if "code" in given else given["function"]
+    if not isinstance(definition, dict):
+        raise InvalidInput("'function' must be an object", argument="function")
+    functions = parts(request).functions
+    return answer(await functions.evaluate(await functions.define(definition), verb, body, rendering(request)))

@@ -1,0 +1,152 @@
+"""Work: what one evaluation may ask for. Every call of an operator is admitted here before it is made, unless a plan has said it all."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.op import Estimate
+from engine.tensor import Tensor
+from service.scripts import Budget
+from service.steps.errors import LimitExceeded
+from service.steps.limits import LIGHT_COST, Limits, TooHeavy
+
+__all__ = ["Demand", "Work"]
+
+CALL_COST: Final = 4_000  # what a call costs by itself, in the operations of a kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a run asks for: arithmetic, calls, the bytes that all calls make together, and the most that one makes."""
+
+    cost: int = 0
+    calls: int = 0
+    bytes: int = 0
+    largest: int = 0
+
+    def plus(self, cost: int, size: int) -> Demand:
+        return Demand(self.cost + cost, self.calls + 1, self.bytes + size, max(self.largest, size))
+
+    def times(self, n: int) -> Demand:
+        """The same for a batch of n."""
+        if n == 1:
+            return self
+        return replace(self, cost=self.cost * n, bytes=self.bytes * n, largest=self.largest * n)
+
+
+class Work:
+    """One evaluation: its limits, its deadline, what it asked for so far.
+
+    light: raise TooHeavy once it is more than the event loop should do. batch: how many examples a call works on. planned: a plan knows
+    what the calls ask for, so they are not admitted one by one. double: everything in double precision, constants too, as a check wants it.
+    """
+
+    __slots__ = ("_deadline", "_look", "batch", "demand", "derived", "double", "light", "limits", "planned", "seconds")
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        seconds: float | None = None,
+        light: bool = False,
+        batch: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.light = light
+        self.batch = batch
+        self.planned = False
+        self.double = False
+        self.demand = Demand()
+        self.derived = 0  # arithmetic of derivatives
+        self.seconds = seconds
+        self._look = clock
+        self._deadline = math.inf if seconds is None else clock() + seconds
+
+    def admit(self, what: str, estimate: Estimate) -> int:
+        """Admit one call by what it would make and cost; answers the bytes it adds. Errors: LimitExceeded, TooHeavy."""
+        limits, batch = self.limits, self.batch
+        if len(estimate.outputs) > limits.step_outputs:
+            raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
+        total = 0
+        for spec in estimate.outputs:
+            if len(spec.shape) > limits.tensor_dims:
+                raise LimitExceeded("tensor_dims", limits.tensor_dims, len(spec.shape), "dims", f"{what}()")
+            size = batch
+            for n in spec.shape:
+                size *= n or 1
+            if size > limits.tensor_elements:
+                place = f"{what}() of shape {list(spec.shape)}" + (f" for {batch} examples" * (batch > 1))
+                raise LimitExceeded("tensor_elements", limits.tensor_elements, size, "elements", place)
+            size *= spec.dtype.itemsize
+            if size > limits.tensor_bytes:
+                raise LimitExceeded("tensor_bytes", limits.tensor_bytes, size, "bytes", f"{what}()")
+            total += size
+        workspace = estimate.workspace * batch
+        if workspace > limits.session_bytes:
+            raise LimitExceeded("session_bytes", limits.session_bytes, workspace, "bytes", f"the workspace of {what}()")
+        self.demand = self.demand.plus(estimate.cost * batch, total + workspace)
+        self._check(what)
+        return total
+
+    def derive(self, what: str, forward: Demand, factor: int, copies: int) -> None:
+        """Admit a derivative: ``factor`` times the arithmetic of the forward run, ``copies`` of all that it made held at once.
+
+        Errors: LimitExceeded, TooHeavy.
+        """
+        held = forward.bytes * copies
+        if held > self.limits.session_bytes:
+            raise LimitExceeded("session_bytes", self.limits.session_bytes, held, "bytes", f"what {what} would hold")
+        self.derived += factor * (forward.cost + forward.calls * CALL_COST)
+        self._check(what)
+
+    def expect(self, what: str, forward: Demand) -> None:
+        """Admit a whole run that a plan foresees. Errors: LimitExceeded, TooHeavy."""
+        self.demand = forward
+        self.planned = True
+        self._check(what)
+
+    def tick(self) -> None:
+        """Look at the clock. Errors: LimitExceeded."""
+        if self.seconds is not None and self._look() > self._deadline:
+            limit = math.ceil(self.seconds)
+            raise LimitExceeded("request_seconds", limit, limit + 1, "seconds", "the evaluation")
+
+    def _check(self, what: str) -> None:
+        allowed = self.limits.request_cost
+        asked = self.demand.cost + self.derived
+        if asked > allowed:
+            raise LimitExceeded("request_cost", allowed, asked, "operations", f"the arithmetic up to {what}")
+        if self.light and asked + self.demand.calls * CALL_COST > LIGHT_COST:
+            raise TooHeavy
+
+    # -- what scripts ask of whoever holds their tensors -------------------------------------------------------------
+
+    def budget(self, light_steps: int) -> Budget:
+        """The budget of a script that runs within this evaluation."""
+        budget = Budget(
+            steps=light_steps if self.light else self.limits.script_steps,
+            data_bytes=self.limits.script_data_bytes,
+            depth=self.limits.script_depth,
+            seconds=None if self.seconds is None else max(self._deadline - self._look(), 0.001),
+            ledger=self,
+            clock=self._look,
+        )
+        budget.trusted = self.planned
+        return budget
+
+    def admit_call(self, what: str, estimate: Estimate) -> int:
+        """Admit one call of a script."""
+        return 0 if self.planned else self.admit(what, estimate)
+
+    def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
+        """What calls make is counted when they are admitted."""
+
+    def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
+        """A walk inside the function: at most what was run so far, once more and a half."""
+        del roots
+        self.derive("backward", self.demand, 4 if create_graph else 2, 2)

@@ -1,0 +1,100 @@
+"""Limits come before work: what a call would make and cost is known from its row's estimate, and refused before anything is allocated.
+
+Sessions and functions ask the same meter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.op import Estimate
+from service.steps.errors import LimitExceeded
+
+__all__ = ["Limits", "Meter", "TooHeavy"]
+
+STEP_COST = 20_000  # what a step costs by itself, in the operations of a kernel: about 20 µs
+LIGHT_COST = 1_000_000  # what may be done on the event loop: about a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of sessions and requests; defaults are those of a machine of 2 cores and 4 GiB."""
+
+    tensor_elements: int = 4 * 2**20
+    tensor_bytes: int = 32 * 2**20
+    tensor_dims: int = 64
+    session_bytes: int = 256 * 2**20
+    session_nodes: int = 50_000
+    session_tensors: int = 50_000
+    batch_steps: int = 2_000
+    step_outputs: int = 1_000
+    request_cost: int = 5_000_000_000
+    batch_cost: int = 20_000_000_000
+    scopes: int = 64
+    script_seconds: float = 10.0
+    script_steps: int = 1_000_000
+    script_source_bytes: int = 65_536
+    script_output_bytes: int = 1_000_000
+    script_data_bytes: int = 64 * 2**20
+    script_depth: int = 200
+
+
+class TooHeavy(Exception):
+    """Work on the event loop that turned out to be more than light: it is rolled back and done again in a thread."""
+
+
+class Meter:
+    """What one request has asked for so far."""
+
+    __slots__ = ("allowed_cost", "cost", "light", "limits", "spent")
+
+    def __init__(self, limits: Limits, *, batch: bool, light: bool = False) -> None:
+        self.limits = limits
+        self.allowed_cost = limits.batch_cost if batch else limits.request_cost
+        self.light = light
+        self.cost = 0  # arithmetic asked for
+        self.spent = 0  # the same and all else that takes time: steps, rendering
+
+    def admit(self, what: str, estimate: Estimate) -> int:
+        """Refuse a call that passes a limit by itself; answers the bytes that it will add. Errors: LimitExceeded."""
+        limits = self.limits
+        if len(estimate.outputs) > limits.step_outputs:
+            raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
+        total = 0
+        for spec in estimate.outputs:
+            if len(spec.shape) > limits.tensor_dims:
+                raise LimitExceeded("tensor_dims", limits.tensor_dims, len(spec.shape), "dims", f"{what}()")
+            size = 1
+            for n in spec.shape:
+                size *= max(n, 1)
+            if size > limits.tensor_elements:
+                raise LimitExceeded(
+                    "tensor_elements", limits.tensor_elements, size, "elements", f"{what}() of shape {list(spec.shape)}"
+                )
+            if spec.nbytes > limits.tensor_bytes:
+                raise LimitExceeded(
+                    "tensor_bytes", limits.tensor_bytes, spec.nbytes, "bytes", f"{what}() of shape {list(spec.shape)}"
+                )
+            total += spec.nbytes
+        if estimate.workspace > limits.session_bytes:
+            raise LimitExceeded(
+                "session_bytes", limits.session_bytes, estimate.workspace, "bytes", f"the workspace of {what}()"
+            )
+        self.charge(what, estimate.cost)
+        return total
+
+    def charge(self, what: str, cost: int) -> None:
+        """Add arithmetic. Errors: LimitExceeded."""
+        if self.cost + cost > self.allowed_cost:
+            name = "batch_cost" if self.allowed_cost == self.limits.batch_cost else "request_cost"
+            raise LimitExceeded(
+                name, self.allowed_cost, self.cost + cost, "operations", f"the arithmetic up to {what}()"
+            )
+        self.cost += cost
+        self.spend(cost + STEP_COST)
+
+    def spend(self, amount: int) -> None:
+        """Count time that no limit bounds. Errors: TooHeavy on the event loop, once it is more than light."""
+        self.spent += amount
+        if self.light and self.spent > LIGHT_COST:
+            raise TooHeavy
