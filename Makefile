@@ -43,8 +43,8 @@ check: $(ENVIRONMENT)  ## stubs, ruff (rules and format), mypy strict, import co
 stubs: $(ENVIRONMENT)  ## write the type stubs that come from the operator table
 	$(RUN) -m engine.stubs
 
-bench: $(ENVIRONMENT)  ## time operators, walks and requests (ARGS= for its flags)
-	@$(RUN) -m tests.benchmarks $(ARGS)
+bench: $(VENV)/.torch $(VENV)/peers/.installed  ## time operators and workloads beside PyTorch, MyGrad, autograd, NumPy (ARGS= names)
+	@PYTHONPATH=$(VENV)/peers $(RUN) -m tests.benchmarks $(ARGS)
 
 crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
 	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)
@@ -81,6 +81,11 @@ $(VENV)/.locked: requirements.lock
 
 $(ENVIRONMENT): $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# In a folder of their own: what the benchmark compares with is no part of the environment.
+$(VENV)/peers/.installed: $(ENVIRONMENT)
+	$(PIP) install --no-deps --target $(VENV)/peers autograd==1.9.1 mygrad==2.5.0
 	@touch $@
 
 # All but PyTorch and what it needs is there already, so that nothing of the lock changes.
