@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from service.scripts.values import (
     MISSING,
     Bound,
     Kind,
+    Lazy,
     Module,
     Native,
     OrderedSet,
@@ -30,6 +30,7 @@ from service.scripts.values import (
     ScriptFunction,
     ScriptObject,
     Super,
+    refused_arguments,
 )  # fmt: skip
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "set_item",
 ]
 
+MOST_VIEWS: Final = 1_000  # rows that one unbind may make; more come one by one
 DUNDERS: Final = "names with two leading underscores cannot be reached from a script"
 
 
@@ -265,7 +267,10 @@ def call_method(run: Run, value: Any, name: str, args: tuple[Any, ...], kwargs: 
         found = tensor_names.METHODS.get(name)
         if found is None:
             return call(run, get_attribute(run, value, name), args, kwargs)
-        return found(run, value, *args, **kwargs)
+        try:
+            return found(run, value, *args, **kwargs)
+        except TypeError as error:
+            raise refused_arguments(error, name) from None
     if isinstance(value, ScriptClass):
         member = value.find(name)
         if isinstance(member, Member) and member.kind == "classmethod":
@@ -277,7 +282,10 @@ def call_method(run: Run, value: Any, name: str, args: tuple[Any, ...], kwargs: 
     elif not isinstance(value, (ScriptObject, Module, Super)) and not name.startswith("__"):
         method = _method(value, name)
         if method is not None:
-            return method(run, value, *args, **kwargs)
+            try:
+                return method(run, value, *args, **kwargs)
+            except TypeError as error:
+                raise refused_arguments(error, name) from None
     return call(run, get_attribute(run, value, name), args, kwargs)
 
 
@@ -302,21 +310,29 @@ def instantiate(run: Run, cls: ScriptClass, args: tuple[Any, ...], kwargs: dict[
 
 
 def iterate(run: Run, value: Any) -> Iterator[Any]:
-    """The items of a value, each a step. Errors: TypeError for what cannot be iterated over."""
-    budget = run.budget
+    """The items of a value, each a step. Errors: TypeError, at once, for what cannot be iterated over."""
     if isinstance(value, Tensor):
         if value.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        items = tensors.call_row(run, "unbind", (value, 0), {})
-        for t in items:
+    elif not isinstance(value, (list, tuple, dict, OrderedSet, range, str, bytes, Lazy, ScriptObject)):
+        raise TypeError(f"'{type_name(value)}' object is not iterable")
+    return _walk(run, value)
+
+
+def _walk(run: Run, value: Any) -> Iterator[Any]:
+    budget = run.budget
+    if isinstance(value, Tensor):
+        if len(value) > MOST_VIEWS:
+            for i in range(len(value)):
+                yield tensors.index(run, value, i)
+            return
+        for t in tensors.call_row(run, "unbind", (value, 0), {}):
             budget.tick()
             yield t
         return
     if isinstance(value, ScriptObject):
         yield from _object_items(run, value)
         return
-    if not isinstance(value, (list, tuple, dict, OrderedSet, range, str, bytes)) and not inspect.isgenerator(value):
-        raise TypeError(f"'{type_name(value)}' object is not iterable")
     size = len(value) if isinstance(value, (dict, OrderedSet)) else None
     for item in value:
         budget.tick()
@@ -357,7 +373,7 @@ def _object_items(run: Run, value: ScriptObject) -> Iterator[Any]:
 def get_item(run: Run, value: Any, key: Any) -> Any:
     """``value[key]``."""
     if isinstance(value, Tensor):
-        return tensors.index(run, value, _key(key))
+        return tensors.index(run, value, _key(run, key))
     if isinstance(value, ScriptObject):
         found = value.cls.find("__getitem__")
         if found is MISSING:
@@ -386,7 +402,7 @@ def _whole(key: Tensor) -> int:
     return number
 
 
-def _key(key: Any) -> Any:
+def _key(run: Run, key: Any) -> Any:
     """A tensor's index: none but what the engine knows."""
     for item in key if type(key) is tuple else (key,):
         if not (item is None or item is Ellipsis or isinstance(item, (int, slice, Tensor, list, tuple, range))):
@@ -394,13 +410,22 @@ def _key(key: Any) -> Any:
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
                 f"(got {type_name(item)})"
             )
-    return key
+    if type(key) is tuple and any(type(k) is range for k in key):
+        return tuple(_spelled(run, k) for k in key)
+    return _spelled(run, key)
+
+
+def _spelled(run: Run, key: Any) -> Any:
+    if type(key) is not range:
+        return key
+    run.budget.make(32 * len(key))
+    return list(key)
 
 
 def set_item(run: Run, value: Any, key: Any, new: Any) -> None:
     """``value[key] = new``."""
     if isinstance(value, Tensor):
-        tensors.store(run, value, _key(key), new)
+        tensors.store(run, value, _key(run, key), new)
         return
     if isinstance(value, ScriptObject):
         found = value.cls.find("__setitem__")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from service.scripts.budget import Budget
 from service.scripts.definitions import ALLOWED
-from service.scripts.errors import reported
+from service.scripts.errors import CATCHABLE, reported
 from service.scripts.expressions import Compiler
 from service.scripts.modules import find_module
 from service.scripts.natives import NATIVES
@@ -73,10 +73,9 @@ class Cell:
 
 
 def _foreign(error: Exception) -> bool:
-    """Whether an error is none of the script's: the caller's own signals pass as they are."""
-    from service.scripts.errors import CATCHABLE
-
-    return not isinstance(error, (ServiceError, *CATCHABLE)) and type(error) is not Exception
+    """Whether an error is none of the script's: signals of whoever runs it pass as they are."""
+    ours = type(error).__module__.partition(".")[0] in ("engine", "service")
+    return ours and not isinstance(error, (ServiceError, *CATCHABLE))
 
 
 @cache

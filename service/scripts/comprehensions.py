@@ -10,7 +10,7 @@ from service.scripts.calls import iterate
 from service.scripts.errors import located
 from service.scripts.operators import hashable, truth
 from service.scripts.scopes import Scope, bound_names
-from service.scripts.values import Frame, OrderedSet
+from service.scripts.values import Frame, Lazy, OrderedSet
 
 if TYPE_CHECKING:
     from service.scripts.expressions import Compiler, Expression
@@ -103,7 +103,7 @@ def _dict(compiler: Compiler, node: ast.DictComp, scope: Scope) -> Expression:
 
 def _generator(compiler: Compiler, node: ast.GeneratorExp, scope: Scope) -> Expression:
     first, start = _started(compiler, node.generators, [node.elt], scope)
-    return lambda f: start(f, first(f))
+    return lambda f: Lazy(f.run.budget, start(f, first(f)))
 
 
 TABLE: Final[dict[type[ast.expr], Callable[[Compiler, Any, Scope], Expression]]] = {

@@ -39,7 +39,9 @@ def formatted(run: Run, value: Any, spec: str) -> str:
     if type(value) in (int, float, bool, complex, str):
         run.budget.make(len(value) if type(value) is str else 16)
         return format(value, spec)
-    raise TypeError(f"unsupported format string passed to {type(value).__name__}.__format__")
+    from service.scripts.operators import type_name
+
+    raise TypeError(f"unsupported format string passed to {type_name(value)}.__format__")
 
 
 def converted(run: Run, value: Any, conversion: str | None) -> Any:

@@ -5,7 +5,6 @@ The one walk over the kinds of value that ``values`` lists. Generators are never
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,14 +14,25 @@ from engine.optim import Optimizer
 from engine.optim.lr_scheduler import LRScheduler
 from engine.tensor import Tensor
 from service.scripts.calls import Member, Method
-from service.scripts.values import Bound, Frame, Native, OrderedSet, ScriptClass, ScriptFunction, ScriptObject, Super
+from service.scripts.values import (
+    Bound,
+    Frame,
+    Lazy,
+    Module,
+    Native,
+    OrderedSet,
+    ScriptClass,
+    ScriptFunction,
+    ScriptObject,
+    Super,
+)
 
 __all__ = ["can_be_kept", "facts", "held"]
 
 
 def can_be_kept(value: Any) -> bool:
     """Whether a session may go on holding a value: not what is half-way through something."""
-    return not inspect.isgenerator(value)
+    return not isinstance(value, Lazy)
 
 
 def _parts(value: Any) -> tuple[Any, Iterable[Any]]:  # noqa: PLR0912 - a case for each kind of value
@@ -52,7 +62,7 @@ def _parts(value: Any) -> tuple[Any, Iterable[Any]]:  # noqa: PLR0912 - a case f
         return ("super",), [value.subject, value.after]
     if isinstance(value, Member):
         return (value.kind,), [value.function]
-    if isinstance(value, Native):
+    if isinstance(value, (Native, Module)):
         return ("native", value.name), ()
     if isinstance(value, (Optimizer, LRScheduler, FunctionCtx)):
         own = {k: v for k, v in vars(value).items() if not k.startswith("_")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from service.scripts.containers import View
 from service.scripts.formatting import format_text
 from service.scripts.operators import compare, equal, hashable, truth, type_name
 from service.scripts.values import OrderedSet, Run
@@ -171,11 +172,17 @@ def _reverse(run: Run, self: list[Any]) -> None:
     self.reverse()
 
 
+def _keyed(run: Run, key: Any, item: Any) -> Any:
+    from service.scripts.calls import call
+
+    return call(run, key, (item,), {})
+
+
 def ordered(run: Run, values: Iterable[Any], key: Any = None, reverse: bool = False) -> list[Any]:
     """Sorted, stable; each comparison is a step."""
     items = list(values)
     run.budget.make(16 * len(items))
-    keys = items if key is None else [key(i) for i in items]
+    keys = items if key is None else [_keyed(run, key, i) for i in items]
 
     class Place:
         __slots__ = ("at",)
@@ -214,7 +221,7 @@ METHODS[range] = {"index": _place, "count": _count}
 def _listed(what: str) -> Method:
     def method(run: Run, self: dict[Any, Any]) -> Any:
         run.budget.make(16 * len(self))
-        return list(getattr(self, what)())
+        return View(f"dict_{what}", getattr(self, what)())
 
     return method
 

@@ -315,6 +315,8 @@ def _whole(name: str) -> Native:
             raise OverflowError(
                 f"{name}() takes numbers up to {most:,} here" if most < 10_000 else f"{name}(): too long a number"
             )
+        if sum(a.bit_length() for a in args) > INT_BITS:
+            raise OverflowError(f"{name}(): too long a number")
         run.budget.tick(16)
         return own(*args)
 

@@ -17,6 +17,7 @@ from service.scripts.values import (
     MISSING,
     Bound,
     Kind,
+    Lazy,
     Native,
     OrderedSet,
     Run,
@@ -91,34 +92,32 @@ def _extreme(name: str, node: str) -> Callable[..., Any]:
 
 
 def _enumerate(run: Run, values: Any, start: int = 0) -> Iterator[Any]:
-    def steps() -> Iterator[Any]:
-        yield from enumerate(iterate(run, values), start)
-
-    return steps()
+    return Lazy(run.budget, enumerate(iterate(run, values), start))
 
 
 def _zip(run: Run, *values: Any, strict: Any = False) -> Iterator[Any]:
-    def steps() -> Iterator[Any]:
-        yield from zip(*(iterate(run, v) for v in values), strict=bool(strict))
-
-    return steps()
+    return Lazy(run.budget, zip(*[iterate(run, v) for v in values], strict=bool(strict)))
 
 
 def _map(run: Run, function: Any, *values: Any) -> Iterator[Any]:
+    walks = [iterate(run, v) for v in values]
+
     def steps() -> Iterator[Any]:
-        for args in zip(*(iterate(run, v) for v in values), strict=False):
+        for args in zip(*walks, strict=False):
             yield call(run, function, args, {})
 
-    return steps()
+    return Lazy(run.budget, steps())
 
 
 def _filter(run: Run, function: Any, values: Any) -> Iterator[Any]:
+    walk = iterate(run, values)
+
     def steps() -> Iterator[Any]:
-        for v in iterate(run, values):
+        for v in walk:
             if truth(run, v if function is None else call(run, function, (v,), {})):
                 yield v
 
-    return steps()
+    return Lazy(run.budget, steps())
 
 
 def _reversed(run: Run, values: Any) -> Iterator[Any]:
@@ -130,18 +129,18 @@ def _reversed(run: Run, values: Any) -> Iterator[Any]:
             run.budget.tick()
             yield v
 
-    return steps()
+    return Lazy(run.budget, steps())
 
 
 def _iter(run: Run, values: Any) -> Iterator[Any]:
-    return iterate(run, values)
+    return values if isinstance(values, Lazy) else Lazy(run.budget, iterate(run, values))
 
 
 def _next(run: Run, values: Any, *default: Any) -> Any:
     run.budget.tick()
     if isinstance(values, ScriptObject) and (found := values.cls.find("__next__")) is not MISSING:
         return found(values)
-    if not hasattr(values, "gi_frame"):
+    if not isinstance(values, Lazy):
         raise TypeError(f"'{type_name(values)}' object is not an iterator")
     return next(values, *default)
 
@@ -175,7 +174,9 @@ def _pow(run: Run, base: Any, exponent: Any, modulus: Any = None) -> Any:
         return binary(run, "Pow", base, exponent)
     if any(type(v) is not int for v in (base, exponent, modulus)):
         raise TypeError("pow() 3rd argument not allowed unless all arguments are integers")
-    run.budget.tick(1 + (exponent.bit_length() * (modulus.bit_length() >> 6) ** 2 >> 8))
+    if max(v.bit_length() for v in (base, exponent, modulus)) > 2_048:
+        raise OverflowError("pow() with a modulus takes numbers of at most 2,048 bits here")
+    run.budget.tick(100)
     return pow(base, exponent, modulus)
 
 
@@ -192,7 +193,7 @@ def _all(run: Run, values: Any) -> bool:
 
 
 def _sorted(run: Run, values: Any, *, key: Any = None, reverse: Any = False) -> list[Any]:
-    return ordered(run, iterate(run, values), None if key is None else lambda v: call(run, key, (v,), {}), reverse)
+    return ordered(run, iterate(run, values), key, reverse)
 
 
 def _getattr(run: Run, value: Any, name: Any, *default: Any) -> Any:

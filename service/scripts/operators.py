@@ -11,13 +11,8 @@ from engine.tensor import Tensor
 from service.scripts.tensors import call_row, quick, settled
 from service.scripts.values import (
     MISSING,
-    Bound,
-    Module,
-    Native,
     OrderedSet,
     Run,
-    ScriptClass,
-    ScriptFunction,
     ScriptObject,
 )
 
@@ -27,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 INT_BITS: Final = 14_000  # what Python still writes out: 4,300 digits are 14,284 bits
+KEY_BITS: Final = 60  # of longer ones many have one hash, and a dict of those is slow
 DEEPEST: Final = 60  # how deep a value may nest where all of it is looked at
 NUMBERS: Final = (int, float, bool, complex)
 BINARY: Final[dict[str, tuple[str, str, str, Callable[[Any, Any], Any]]]] = {  # node → symbol, dunder, row, Python's
@@ -74,24 +70,16 @@ def type_name(value: Any) -> str:
         return "Tensor"
     if isinstance(value, ScriptObject):
         return value.cls.name
-    if isinstance(value, OrderedSet):
-        return "set"
-    if isinstance(value, ScriptFunction):
-        return "function"
-    if isinstance(value, ScriptClass):
-        return "type"
-    if isinstance(value, Bound):
-        return "method"
-    if isinstance(value, Module):
-        return "module"
-    if isinstance(value, Native):
-        return "type" if type(value).__name__ == "Kind" else "builtin_function_or_method"
     return type(value).__name__
 
 
 def binary(run: Run, node: str, a: Any, b: Any) -> Any:
     """``a op b``. Errors: TypeError in Python's words, the engine's, LimitExceeded before anything large is made."""
     symbol, dunder, row, python = BINARY[node]
+    if type(a) is str and node == "Mod":
+        from service.scripts.formatting import percent
+
+        return percent(run, a, b)
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return _tensors(run, symbol, row, python, a, b)
     ta, tb = type(a), type(b)
@@ -101,10 +89,6 @@ def binary(run: Run, node: str, a: Any, b: Any) -> Any:
         return python(a, b)
     if ta is ScriptObject or tb is ScriptObject:
         return _objects(symbol, dunder, a, b)
-    if ta is str and node == "Mod":
-        from service.scripts.formatting import percent
-
-        return percent(run, a, b)
     if ta is OrderedSet and tb is OrderedSet and node in _SETS:
         return _sets(run, node, a, b)
     if ta is dict and tb is dict and node == "BitOr":
@@ -361,6 +345,10 @@ def hashable(run: Run, key: Any, depth: int = 0) -> Any:
             raise RecursionError("maximum recursion depth exceeded")
         for part in key:
             hashable(run, part, depth + 1)
+    elif (type(key) is int and key.bit_length() > KEY_BITS) or type(key) is complex:
+        raise OverflowError(
+            f"a key of a dict or set is an integer of at most {KEY_BITS} bits here, or no complex number"
+        )
     elif isinstance(key, (list, dict, OrderedSet, slice)):
         raise TypeError(f"unhashable type: '{type_name(key)}'")
     elif type(key) is ScriptObject and key.cls.find("__eq__") is not MISSING:

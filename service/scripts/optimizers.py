@@ -11,7 +11,7 @@ from engine.optim import lr_scheduler as schedulers
 from engine.tensor import Tensor
 from service.scripts.operators import tree_size
 from service.scripts.tensor_names import callback
-from service.scripts.values import Kind, Module, Run
+from service.scripts.values import Kind, Lazy, Module, Run
 
 __all__ = ["METHODS", "optim"]
 
@@ -24,9 +24,9 @@ def _arguments(run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple
     from service.scripts.calls import iterate
 
     def plain(value: Any) -> Any:
-        if hasattr(value, "gi_frame"):
+        if isinstance(value, Lazy):
             value = list(iterate(run, value))
-        tree_size(run, value)
+        run.budget.make(32 * tree_size(run, value))  # options are copied
         return value
 
     return tuple(map(plain, args)), {k: plain(v) for k, v in kwargs.items()}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from engine.node import AccumulateGrad, Node
 from engine.tensor import Tensor
+from service.scripts.containers import View
 from service.scripts.errors import Raised
 from service.scripts.values import (
     MISSING,
@@ -65,9 +66,11 @@ def repr_of(run: Run, value: Any, depth: int = 0) -> str:
         return repr(value)
     if depth > DEEPEST:
         raise RecursionError("maximum recursion depth exceeded while getting the repr of an object")
-    if type(value) in (list, OrderedSet) or type(value) is tuple:
+    if type(value) in (list, OrderedSet, View) or type(value) is tuple:
         inner = ", ".join([repr_of(run, v, depth + 1) for v in value])
         run.budget.make(len(inner))
+        if type(value) is View:
+            return f"{value.name}([{inner}])"
         if type(value) is list:
             return f"[{inner}]"
         if type(value) is tuple:

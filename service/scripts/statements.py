@@ -333,7 +333,7 @@ def _try(compiler: Compiler, node: ast.Try, scope: Scope) -> Statement:
                 try:
                     return handler(f)
                 finally:
-                    error.__traceback__ = None
+                    error.__traceback__ = error.__context__ = error.__cause__ = None  # a kept error keeps no frames
                     if before is None:
                         f.names.pop("__error__", None)
                     else:

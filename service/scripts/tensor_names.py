@@ -97,6 +97,19 @@ def _by_row(name: str, *, inplace: bool) -> Callable[..., Any]:
     return method
 
 
+CLASSES: Final = {
+    "float16": "Half", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat", "complex128": "ComplexDouble", "int8": "Char",
+    "int16": "Short", "int32": "Int", "int64": "Long", "uint8": "Byte", "bool": "Bool",
+}  # fmt: skip
+
+
+def _type(run: Run, self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """The name of the old tensor class, or the tensor in another dtype."""
+    if not args and not kwargs:
+        return f"torch.{CLASSES[self.dtype.name]}Tensor"
+    return call_row(run, "type", (self, *args), kwargs)
+
+
 def _apply(run: Run, self: Tensor, function: Any) -> Tensor:
     raise NotImplementedError("apply_ calls Python for each element; write it with operators instead")
 
@@ -113,7 +126,7 @@ def _methods() -> dict[str, Callable[..., Any]]:
             found[f"{name}_"] = _by_row(name, inplace=True)
     found.update({name: _quiet(name) for name in QUIET.split()})
     found.update(
-        backward=_backward, tolist=_tolist, numpy=_numpy, apply_=_apply, register_hook=_register("register_hook"),
+        backward=_backward, tolist=_tolist, numpy=_numpy, apply_=_apply, type=_type, register_hook=_register("register_hook"),
         register_post_accumulate_grad_hook=_register("register_post_accumulate_grad_hook"),
         cpu=lambda run, self: self, cuda=_cuda, get_device=lambda run, self: -1, is_cuda=lambda run, self: False,
     )  # fmt: skip

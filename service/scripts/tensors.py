@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from engine.apply import bind_overload, run, run_inplace
 from engine.batching import Batched, levels
-from engine.op import OPS, Estimate
+from engine.dtypes import dtype
+from engine.op import OPS, Estimate, Op
 from engine.promotion import estimate
 from engine.tensor import Tensor
 from service.scripts.values import Run
@@ -19,7 +20,9 @@ from service.scripts.values import Run
 __all__ = ["call_row", "index", "quick", "settled", "store"]
 
 WEIGHTS: Final = {"**": 20, "%": 4, "//": 4}
-_FREE: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
+_ATOMS: Final = frozenset({int, float, bool, str, type(None), dtype})
+_ESTIMATES: Final[dict[Any, Estimate]] = {}
+_MOST_ESTIMATES: Final = 4_096
 _NOT_QUICK: Final = frozenset({"@", "<<", ">>", "&", "|", "^", "//"})
 
 
@@ -67,7 +70,7 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
     if budget.trusted:
         budget.tick()
         return run_inplace(op, bound) if inplace else run(op, bound)
-    found = estimate(op, bound)
+    found = _estimated(op, bound)
     if levels():
         found = _spread(found, bound)
     what = name.rpartition(".")[2]
@@ -78,6 +81,29 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
         return run_inplace(op, bound)
     budget.hold(what, 64 if op.kind == "view" else size + found.workspace + 64)
     return settled(running, what, run(op, bound))
+
+
+def _estimated(op: Op, bound: Sequence[Any]) -> Estimate:
+    """The row's estimate, which shapes, dtypes and attributes decide: the same ones need not be asked for again in a loop."""
+    key: list[Any] = [op.id]
+    for v in bound:
+        kind = type(v)
+        if kind is Tensor:
+            key.append((v._array.shape, v._array.dtype))
+        elif kind in _ATOMS:
+            key.append((kind, v))
+        elif kind is tuple and all(type(i) is int for i in v):
+            key.append(v)
+        else:
+            return estimate(op, list(bound))
+    which = tuple(key)
+    found = _ESTIMATES.get(which)
+    if found is None:
+        found = estimate(op, list(bound))
+        if len(_ESTIMATES) >= _MOST_ESTIMATES:
+            _ESTIMATES.clear()
+        _ESTIMATES[which] = found
+    return found
 
 
 def _spread(found: Estimate, bound: Sequence[Any]) -> Estimate:

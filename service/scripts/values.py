@@ -1,6 +1,7 @@
 """What a script's names may stand for, beside tensors. THE ONE PLACE that says what a session keeps of a script.
 
 - ``None``, booleans, numbers, strings, bytes, tuples, lists, dicts, ranges, slices: Python's own; sets are ``OrderedSet``;
+  what comes item by item is ``Lazy`` (a session never keeps one);
 - tensors, dtypes, sizes, devices, nodes and optimizers: the engine's own;
 - ``ScriptFunction``, ``ScriptClass``, ``ScriptObject``: made by a script. Plain data as far as can be: a function is its ``source`` (text,
   line), its defaults and its ``frame`` (the values that it closes over, a dict; and that frame's parent); a class its ``source``,
@@ -18,14 +19,15 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from service.scripts.budget import Budget
+from service.scripts.containers import Lazy, Opaque, OrderedSet
 
 if TYPE_CHECKING:
     import ast
     from types import TracebackType
 
 __all__ = [
-    "Bound", "Code", "Contents", "Frame", "Kind", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run", "ScriptClass",
-    "ScriptFunction", "ScriptObject", "Super", "contents", "running",
+    "Bound", "Code", "Contents", "Frame", "Kind", "Lazy", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run", "ScriptClass",
+    "ScriptFunction", "ScriptObject", "Super", "contents", "refused_arguments", "running",
 ]  # fmt: skip
 
 MISSING: Final = object()
@@ -153,7 +155,7 @@ class Namespace:
         self.deleted[name] = None
 
 
-class Frame:
+class Frame(Opaque):
     """The names of one call (or one class body): local ones, the frame of the function around it, the global ones."""
 
     __slots__ = ("names", "parent", "result", "run", "space")
@@ -199,7 +201,7 @@ class Code:
         self.source = source
 
 
-class ScriptFunction:
+class ScriptFunction(Opaque):
     """A function of a script: callable as Python's are, with the engine's tensors.
 
     name, parameters (with kinds and defaults), line (from 1) and source (its text). A call outside of a run gets a budget of its own.
@@ -298,7 +300,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(quoted[:-1]) + f", and {quoted[-1]}"
 
 
-class ScriptClass:
+class ScriptClass(Opaque):
     """A class of a script. ``bases``: script classes, at most one native Kind (an exception, ``autograd.Function``) first of all."""
 
     __slots__ = ("__weakref__", "bases", "fields", "line", "name", "native", "source", "wrapped")
@@ -341,7 +343,7 @@ class ScriptClass:
         return any(cls is other for cls in self.lineage())
 
 
-class ScriptObject:
+class ScriptObject(Opaque):
     """An object of a script's class: its fields."""
 
     __slots__ = ("__weakref__", "cls", "fields")
@@ -362,7 +364,7 @@ class ScriptObject:
         return text_of(running.get() or Run(Budget()), self)
 
 
-class Super:
+class Super(Opaque):
     """``super()`` of a method: the object, and the class after which names are looked up."""
 
     __slots__ = ("after", "subject")
@@ -381,7 +383,15 @@ class Super:
         return MISSING
 
 
-class Native:
+def refused_arguments(error: TypeError, name: str) -> TypeError:
+    """A TypeError as it is; one of a call that was not even begun without the interpreter's own words."""
+    place = error.__traceback__
+    if place is None or place.tb_next is not None:
+        return error
+    return TypeError(f"{name.rpartition('.')[2]}() received an invalid combination of arguments")
+
+
+class Native(Opaque):
     """A function that the interpreter offers. It takes the run first; or, ``plain``, only its arguments."""
 
     __slots__ = ("__weakref__", "function", "name", "plain")
@@ -392,7 +402,11 @@ class Native:
         self.plain = plain
 
     def called(self, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self.function(*args, **kwargs) if self.plain else self.function(run, *args, **kwargs)
+        """Call it within a run. Errors: whatever it raises; TypeError for arguments that it does not take."""
+        try:
+            return self.function(*args, **kwargs) if self.plain else self.function(run, *args, **kwargs)
+        except TypeError as error:
+            raise refused_arguments(error, self.name) from None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = running.get()
@@ -415,7 +429,7 @@ class Kind(Native):
         self.members = members or {}
 
 
-class Bound:
+class Bound(Opaque):
     """A method together with its object."""
 
     __slots__ = ("__weakref__", "name", "subject")
@@ -434,7 +448,7 @@ class Bound:
         return call_method(run, self.subject, self.name, args, kwargs)
 
 
-class Module:
+class Module(Opaque):
     """A module that a script may import: its name and the names in it."""
 
     __slots__ = ("load", "members", "name")
@@ -456,26 +470,14 @@ class Module:
         return found
 
 
-class OrderedSet:
-    """A set whose order depends on nothing but what was put in: numbers alone as Python orders them, else in the order of arrival."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: Any = ()) -> None:
-        self.items: dict[Any, None] = dict.fromkeys(items)
-
-    def __iter__(self) -> Iterator[Any]:
-        if all(type(i) in (int, float, bool) for i in self.items):
-            return iter(set(self.items))
-        return iter(list(self.items))
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __contains__(self, item: Any) -> bool:
-        return item in self.items
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OrderedSet) and self.items.keys() == other.items.keys()
-
-    __hash__ = None  # type: ignore[assignment]
+for _cls, _name in (  # the engine's sentences name a value's type as Python does
+    (ScriptFunction, "function"),
+    (ScriptClass, "type"),
+    (ScriptObject, "object"),
+    (Super, "super"),
+    (Native, "builtin_function_or_method"),
+    (Kind, "type"),
+    (Bound, "method"),
+    (Module, "module"),
+):
+    _cls.__name__ = _name

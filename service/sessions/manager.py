@@ -263,6 +263,8 @@ class SessionManager:
         entry = self._entries.get(session_id)
         if entry is None or (self._journal is None and entry.expires < self.clock.monotonic() and not entry.lane.busy):
             raise NotFound(MISSING)
+        if entry.script is not None:
+            entry.script.cancel()
         async with entry.lane:
             if self._entries.get(session_id) is not entry:
                 raise NotFound(MISSING)
@@ -274,7 +276,7 @@ class SessionManager:
     async def run_script(
         self,
         session_id: str,
-        cell: Cell,
+        code: str,
         on_error: OnError,
         answer: Callable[[Transaction, Ran], T],
         *,
@@ -287,6 +289,7 @@ class SessionManager:
         entry = self.find(session_id)
 
         def work(tx: Transaction) -> T:
+            cell = Cell(code, most_bytes=tx.session.limits.script_source_bytes)
             entry.script = budget_of(tx)
             try:
                 return answer(tx, run_cell(tx, cell, entry.script, on_error))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from engine.tensor import Tensor
-from service.scripts import MISSING, Budget, Cell, Contents, Run, repr_of
+from service.scripts import MISSING, Budget, Cell, Contents, Run, ScriptCancelled, repr_of
 from service.scripts.keeping import can_be_kept
 from service.steps.errors import InvalidInput, ServiceError
 from service.steps.outcome import Outcome
@@ -59,7 +59,7 @@ def budget_of(tx: Transaction) -> Budget:
 def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "rollback") -> Ran:
     """Run a cell in an open transaction. Errors: ScriptError, LimitExceeded, ScriptCancelled; then everything is to be rolled back.
 
-    on_error: "keep" keeps the statements before the one that failed, and answers with the error.
+    on_error: "keep" keeps the statements before the one that failed, and answers with the error; not where it was cancelled.
     """
     space = tx.session.space
     space.bound.clear()
@@ -83,7 +83,7 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
         try:
             value = cell.run(run, space, done if on_error == "keep" else None)
         except ServiceError as failure:
-            if on_error != "keep":
+            if on_error != "keep" or isinstance(failure, ScriptCancelled):
                 raise
             error = failure
             tx.rollback_to(mark)

@@ -12,7 +12,6 @@ from service.api.exchange import Data, data_mode, idempotency_key, parts, read_o
 from service.api.problems import problem_of
 from service.api.rendering import tensor_json
 from service.api.schemas import run as schema
-from service.scripts import Cell
 from service.sessions.outcomes import Reply
 from service.sessions.running import OnError, Ran
 from service.sessions.transaction import Transaction
@@ -28,14 +27,13 @@ MOST: Final = 10_000
 async def run_script(request: Request, session_id: str) -> Response:
     """Run a script: all of it, or nothing; with ``"on_error": "keep"`` the statements before the one that failed."""
     code, on_error = await _read(request)
-    cell = Cell(code, most_bytes=parts(request).settings.script_source_bytes)
     mode = data_mode(request)
 
     def rendered(tx: Transaction, ran: Ran) -> Reply:
         return reply(_run_json(tx, ran, mode))
 
     key = await idempotency_key(request)
-    return replied(await parts(request).sessions.run_script(session_id, cell, on_error, rendered, key=key))
+    return replied(await parts(request).sessions.run_script(session_id, code, on_error, rendered, key=key))
 
 
 @router.delete("", status_code=204, **schema.CANCEL)
