@@ -1,7 +1,7 @@
 """Hollow tensors: a shape and a dtype without values. What a function makes of them is known from the estimates of its rows alone.
 
-Inside ``batching.hollowing`` every row that meets a hollow tensor, and every row that makes a tensor, answers hollow tensors; nothing
-is computed or allocated. Under ``vmap`` the batch rules run as ever, on hollow whole batches. Values cannot be read.
+Inside ``batching.hollowing`` every row answers hollow tensors; nothing is computed or
+allocated. Under ``vmap`` the batch rules run as ever, on hollow whole batches. Values cannot be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.op import Estimate, Op, Spec
 from engine.promotion import estimate
 from engine.tensor import Tensor
 
-__all__ = ["Hollow", "Listener", "active_listener", "hollow", "hollowed", "hollowed_inplace"]
+__all__ = ["UNKNOWN", "Hollow", "Listener", "active_listener", "hollow", "hollowed", "hollowed_inplace"]
 
 Listener: TypeAlias = Callable[[Op, Estimate], None]
 """What hears of each call before it is made, with what it would make and cost; it may refuse by raising."""
@@ -27,41 +27,31 @@ UNKNOWN: Final = "values of this tensor are not known: only its shape and dtype 
 
 
 class Hollow(Tensor):
-    """A tensor of which only shape and dtype are known."""
+    """A tensor of which only shape and dtype are known. What depends on anything else is refused, so that whoever goes on has not asked."""
 
     __slots__ = ()
 
-    def _unreadable(self) -> TensorError:
-        return TensorError(UNKNOWN)
+    def _unreadable(self, *_: Any, **__: Any) -> Any:
+        raise TensorError(UNKNOWN)
 
-    def item(self) -> Any:
-        raise self._unreadable()
-
-    def tolist(self) -> Any:
-        raise self._unreadable()
-
-    def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002 - PyTorch's signature
-        raise self._unreadable()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._unreadable()
-
-    def __bool__(self) -> bool:
-        raise self._unreadable()
-
-    def __index__(self) -> int:
-        raise self._unreadable()
-
-    def __format__(self, spec: str) -> str:
-        raise self._unreadable()
-
-    def __contains__(self, element: Any) -> bool:
-        raise self._unreadable()
+    item = tolist = numpy = stride = is_contiguous = _is_view = retain_grad = requires_grad_ = detach_ = _unreadable
+    backward = register_hook = register_post_accumulate_grad_hook = _unreadable
+    __array__ = __bool__ = __index__ = __format__ = __contains__ = _unreadable
+    requires_grad = is_leaf = grad_fn = output_nr = grad = retains_grad = _version = _base = property(
+        _unreadable, _unreadable
+    )
 
     def detach(self) -> Tensor:
         return hollow(Spec(self._array.shape, self.dtype))
 
+    data = property(detach, _unreadable)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.detach()
+
     def __repr__(self) -> str:
+        if active_listener.get() is not None:
+            self._unreadable()
         return f"HollowTensor(shape={list(self._array.shape)}, dtype={self.dtype!r})"
 
 
@@ -81,16 +71,6 @@ def hollow(spec: Spec) -> Hollow:
     return t
 
 
-def _concerns(op: Op, bound: list[Any]) -> bool:
-    if op.kind == "create" or not op.tensors:
-        return True
-    for i in op.tensors:
-        value = bound[i]
-        if type(value) is Hollow or (type(value) is list and any(type(v) is Hollow for v in value)):
-            return True
-    return False
-
-
 def _varies(op: Op, bound: list[Any]) -> bool:
     """Whether a composite's outputs are other than its estimate's, or it has none: then it is what its parts are."""
     if op.kind != "composite":
@@ -99,9 +79,9 @@ def _varies(op: Op, bound: list[Any]) -> bool:
 
 
 def hollowed(op: Op, bound: list[Any]) -> Any:
-    """The hook of the general door: NotImplemented where nothing is hollow."""
+    """The hook of the general door: NotImplemented outside ``hollowing``. Inside, every row answers hollow tensors."""
     listener = active_listener.get()
-    if listener is None or not _concerns(op, bound) or _varies(op, bound):
+    if listener is None or _varies(op, bound):
         return NotImplemented
     if op.schema.line.endswith("-> bool"):  # Python's own: a value is read
         raise TensorError(f"{op.name}(): {UNKNOWN}")
@@ -121,11 +101,13 @@ def hollowed(op: Op, bound: list[Any]) -> Any:
 def hollowed_inplace(op: Op, bound: list[Any]) -> Any:
     """The hook of the in-place door: the target keeps its shape and dtype. Errors: where the result would not fit into it."""
     listener = active_listener.get()
-    if listener is None or not _concerns(op, bound):
+    if listener is None:
         return NotImplemented
     from engine.write import check_castable
 
     target: Tensor = bound[op.tensors[0]]
+    if type(target) is not Hollow:
+        raise TensorError(UNKNOWN)
     found = estimate(op, bound)
     listener(op, found)
     made = found.outputs[0]

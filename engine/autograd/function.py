@@ -28,12 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import AutogradError, GraphFreedError, LeafError
+from engine.errors import AutogradError, GraphFreedError, LeafError, TensorError
 from engine.grad_mode import grad_enabled, no_grad
+from engine.hollow import UNKNOWN, active_listener
 from engine.node import AccumulateGrad, Extra, Node, Port, sequence
 from engine.op import OPS
 from engine.plan import Plan
-from engine.tensor import Tensor, array_of, node_of, wrap
+from engine.tensor import Tensor, node_of, wrap
 from engine.write import check_writable, set_history
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -201,6 +202,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run the operator and record it."""
+        if active_listener.get() is not None:
+            raise TensorError(UNKNOWN)  # what its backward does, nobody foresees
         ctx = FunctionCtx()
         tensors = [a for a in args if isinstance(a, Tensor)]
         edges = [node_of(t) for t in tensors]
@@ -229,9 +232,7 @@ class Function:
 def _own(o: Any, inputs: list[Tensor], ctx: FunctionCtx) -> Any:
     """An input that is handed back as it came becomes a tensor of its own over the same memory."""
     if isinstance(o, Tensor) and any(o is t for t in inputs) and not any(o is d for d in ctx._dirty):
-        alias = wrap(array_of(o))
-        alias._version_cell = o._version_cell
-        return alias
+        return o.detach()
     return o
 
 

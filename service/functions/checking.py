@@ -41,7 +41,6 @@ def checked(course: Course) -> Answer:
 
     options = {name: call.options[name] for name in ("eps", "atol", "rtol")}
     detail = None
-    course.work.double = True
     dtype = default_dtype.set(float64)
     try:
         with warnings.catch_warnings():

@@ -6,7 +6,7 @@ depends on values has no plan: its calls are admitted one by one as they come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -112,24 +112,37 @@ class EagerEvaluator:
         with _setting(function, call):
             if call.verb == "abstract":
                 return _abstract(function, call, work, plan)
+            forward = Demand()
             if plan.dynamic is None:
-                work.expect(call.verb, plan.demand.times(work.batch))
+                forward = plan.demand.times(work.batch)
+                trusted = function.program.predictable and call.verb != "check"  # which runs in another dtype
+                work.expect(call.verb, forward, trusted=trusted)
             known = None if plan.dynamic is not None else plan.outputs
-            course = Course(call, work, lambda tensors: _run(function, call, tensors, work), known)
-            if known is not None:
-                admitted(call, work, work.demand, known, by_columns=course.by_columns)
-            if call.verb == "check":
-                return checked(course)
-            if call.batch:
-                return _batched(course, plan)
-            if call.verb in GRADS:
-                return _gradients(course)
-            answer: Answer = _arrays(derived(course, [_tensor(a) for a in call.arrays], None, None))
-            return answer
+            work.double = call.verb == "check"
+            with function.program.opened(work) as run:
+                course = Course(call, work, lambda tensors: _run(function, call, tensors, run), known)
+                if known is not None:
+                    admitted(call, work, forward, known, by_columns=course.by_columns)
+                return _answer(course, plan)
 
 
-def _run(function: Function, call: Call, tensors: list[Tensor], work: Work) -> dict[str, Tensor]:
-    return named(function.program.run(call.arguments(tensors), work), function.names)
+Runs = Callable[[Mapping[str, Any]], Any]
+
+
+def _answer(course: Course, plan: Plan) -> Answer:
+    call = course.call
+    if call.verb == "check":
+        return checked(course)
+    if call.batch:
+        return _batched(course, plan)
+    if call.verb in GRADS:
+        return _gradients(course)
+    answer: Answer = _arrays(derived(course, [_tensor(a) for a in call.arrays], None, None))
+    return answer
+
+
+def _run(function: Function, call: Call, tensors: list[Tensor], run: Runs) -> dict[str, Tensor]:
+    return named(run(call.arguments(tensors)), function.names)
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
@@ -152,11 +165,11 @@ def _planned(function: Function, call: Call, work: Work) -> Plan:
             dynamic = dynamic or f"the shape of what {op.name}() makes depends on values"
         random = random or op.family == "random"
 
-    silent = Work(work.limits, seconds=work.seconds)
-    silent.planned = True  # the listener admits
+    silent = Work(work.limits, seconds=work.seconds, light=work.light)
+    silent.planned = silent.rehearses = True  # the listener admits
     try:
-        with hollowing(listen):
-            outputs = _run(function, call, [hollow(s) for s in call.examples()], silent)
+        with hollowing(listen), function.program.opened(silent) as run:
+            outputs = _run(function, call, [hollow(s) for s in call.examples()], run)
     except LimitExceeded:
         raise
     except (EngineError, ServiceError) as error:
@@ -175,7 +188,8 @@ def _abstract(function: Function, call: Call, work: Work, plan: Plan) -> Answer:
                 f"shapes alone do not tell what comes out: {plan.dynamic}. Give the inputs' values, without a batch",
                 argument="inputs",
             )
-        outputs = _run(function, call, [_tensor(a) for a in call.arrays], work)
+        with function.program.opened(work) as run:
+            outputs = _run(function, call, [_tensor(a) for a in call.arrays], run)
         specs = {name: Spec(tuple(t.shape), t.dtype) for name, t in outputs.items()}
     head = [call.batch] if call.batch else []
     demand = (plan.demand if plan.dynamic is None else work.demand).times(call.batch or 1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from engine.dtypes import of_numpy
+from engine.hollow import hollow
+from engine.op import Spec
 from engine.tensor import Tensor, wrap
-from service.functions.definition import frozen
+from service.functions.definition import frozen, immutable
 from service.functions.specs import MISSING
 from service.functions.work import Work
 from service.steps.errors import InvalidInput
@@ -37,9 +41,14 @@ class Program(Protocol):
     def parameters(self) -> tuple[Parameter, ...]:
         """What it takes, in order."""
 
-    def run(self, arguments: Mapping[str, Any], work: Work) -> Any:
-        """Run it: arguments by name (tensors, plain values, and nested lists and dicts of them); answers the outputs as they come.
+    @property
+    def predictable(self) -> bool:
+        """Whether a run that only shapes, dtypes and plain arguments were told goes the same way on any values, or ends."""
 
+    def opened(self, work: Work) -> AbstractContextManager[Callable[[Mapping[str, Any]], Any]]:
+        """What runs it, and inside of which derivatives of the run are taken.
+
+        It takes arguments by name (tensors, plain values, and nested lists and dicts of them) and answers the outputs as they come.
         Errors: the engine's, InvalidInput, StepFailed, ScriptError, LimitExceeded.
         """
         ...
@@ -108,13 +117,16 @@ def _name(value: Any, path: str, found: dict[str, Tensor]) -> None:
         )
 
 
-def fresh(value: Any, double: bool = False) -> Any:
+def fresh(value: Any, work: Work) -> Any:
     """A constant as a value for one run: an array as a tensor of its own over bytes that nothing can write.
 
-    double: in double precision, as a check wants all of it.
+    In a rehearsal it is hollow; in a check it is in double precision.
     """
     if not isinstance(value, (np.ndarray, np.generic)):
         return value
-    if double and value.dtype.kind in "fc":
+    if work.rehearses:
+        return hollow(Spec(value.shape, of_numpy(value.dtype)))
+    if work.double and value.dtype.kind in "fc":
         value = value.astype(np.float64 if value.dtype.kind == "f" else np.complex128)
+        value = immutable(value.tobytes(), value.dtype, value.shape)
     return wrap(value if value.ndim else value[()])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -62,17 +63,25 @@ class StepProgram:
     def parameters(self) -> tuple[Parameter, ...]:
         return self._parameters
 
+    @property
+    def predictable(self) -> bool:
+        return True
+
     def listing(self) -> list[str]:
         """The steps as assignments: ``y = mul(x, 2.0)``."""
         return [_line(s) for s in self._definition.steps]
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, arguments: Mapping[str, Any], work: Work) -> Any:
-        """Run the steps in order."""
-        values: dict[str, Any] = {name: fresh(c, work.double) for name, c in self._constants.items()}
+    @contextmanager
+    def opened(self, work: Work) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
+        """What runs the steps in order."""
+        yield lambda arguments: self._run(arguments, work)
+
+    def _run(self, arguments: Mapping[str, Any], work: Work) -> Any:
+        values: dict[str, Any] = {name: fresh(c, work) for name, c in self._constants.items()}
         values.update(arguments)
-        reader = Reader(lambda name: _lookup(values, name), lambda value: self._literal(value, work.double))
+        reader = Reader(lambda name: _lookup(values, name), lambda value: self._literal(value, work))
         outputs = self._definition.outputs
         out: Any = None
         for i, step in enumerate(self._definition.steps):
@@ -101,7 +110,7 @@ class StepProgram:
         if step.op == "detach":
             return _one(step, reader).detach()
         if step.op == "tensor":
-            return self._tensor(step, work.double)
+            return self._tensor(step, work)
         bound = bind_step(step.op, step.args, step.kwargs, reader)
         if not work.planned:
             work.admit(step.op, estimate(bound.op, bound.values))
@@ -109,7 +118,7 @@ class StepProgram:
             return apply.run_inplace(bound.op, bound.values)
         return apply.run(bound.op, bound.values)
 
-    def _literal(self, value: Any, double: bool) -> Tensor:
+    def _literal(self, value: Any, work: Work) -> Tensor:
         """A new tensor of JSON data in a step. What is in the definition is read once."""
         array = self._literals.get(id(value)) if isinstance(value, (dict, list)) else None
         if array is None:
@@ -117,10 +126,10 @@ class StepProgram:
             if isinstance(value, (dict, list)):
                 array = immutable(array.tobytes(), array.dtype, array.shape)
                 self._literals[id(value)] = array
-        found: Tensor = fresh(array, double)
+        found: Tensor = fresh(array, work)
         return found
 
-    def _tensor(self, step: Step, double: bool) -> Tensor:
+    def _tensor(self, step: Step, work: Work) -> Tensor:
         if (
             len(step.args) != 1
             or not set(step.kwargs) <= {"dtype", "requires_grad"}
@@ -131,11 +140,11 @@ class StepProgram:
         if dtype is not None and not isinstance(dtype, str):
             raise InvalidInput("'dtype' must be the name of a dtype", argument="dtype")
         if dtype is None:
-            return self._literal(step.args[0], double)
+            return self._literal(step.args[0], work)
         if dtype.removeprefix("torch.") not in DTYPES:
             raise InvalidInput(f"there is no such dtype: {', '.join(DTYPES)} are known", argument="dtype")
         array = self._read(step.args[0], dtype.removeprefix("torch."), self._definition.default_dtype, "steps")
-        made: Tensor = fresh(array, double)
+        made: Tensor = fresh(array, work)
         return made
 
 

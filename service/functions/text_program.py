@@ -7,7 +7,8 @@ that a function appends to, say, is empty again. Constants are tensors of their 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -16,10 +17,10 @@ from service.functions.program import Parameter, constants_of, fresh
 from service.functions.specs import MISSING
 from service.functions.work import Work
 from service.scripts import MISSING as UNBOUND
-from service.scripts import Budget, ScriptError, ScriptFunction, define, using
-from service.scripts.errors import reported
+from service.scripts import Budget, Run, ScriptError, ScriptFunction, define, using
+from service.scripts.errors import CATCHABLE, reported
 from service.steps.errors import InvalidInput, LimitExceeded, ServiceError
-from service.steps.limits import TooHeavy
+from service.steps.limits import Limits, TooHeavy
 
 __all__ = ["TextProgram"]
 
@@ -51,12 +52,13 @@ class TextProgram:
         self._code = definition.code
         self._constants = constants_of(definition.constants)
         self._view = _Constants(self._constants)
-        token = _constants.set(self._fresh())
+        token = _constants.set(self._fresh(Work(Limits())))
         try:
             function = define(self._code, budget=Budget(steps=100_000, seconds=seconds), constants=self._view)
         finally:
             _constants.reset(token)
         self._function: ScriptFunction | None = function if _is_pure(self._code) else None
+        self._predictable = _is_predictable(self._code)
         self._name = function.name
         self._positional = [p.name for p in function.parameters if p.kind == "positional_only"]
         starred = [p.name for p in function.parameters if p.kind.startswith("var_")]
@@ -82,40 +84,52 @@ class TextProgram:
         """What the text calls the function."""
         return self._name
 
+    @property
+    def predictable(self) -> bool:
+        return self._predictable
+
     def listing(self) -> list[str]:
         """The text, by lines."""
         return self._code.splitlines()
 
-    def _fresh(self, double: bool = False) -> dict[str, Any]:
-        return {name: fresh(value, double) for name, value in self._constants.items()}
+    def _fresh(self, work: Work) -> dict[str, Any]:
+        return {name: fresh(value, work) for name, value in self._constants.items()}
 
-    def run(self, arguments: Mapping[str, Any], work: Work) -> Any:
-        """Call the function. Errors: ScriptError with the line and column and the reason in Python's or PyTorch's words."""
-        token = _constants.set(self._fresh(work.double))
-        budget = work.budget(LIGHT_STEPS)
+    @contextmanager
+    def opened(self, work: Work) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
+        """What calls the function, and inside of which its derivatives are taken: hooks and backwards of its own are metered, too.
+
+        Errors: ScriptError with the line and column and the reason in Python's or PyTorch's words.
+        """
+        token = _constants.set({})
         try:
-            function = self._function or define(self._code, budget=budget, constants=self._view)
-            with using(budget) as running:
-                if self._positional:
-                    named = dict(arguments)
-                    args = tuple(named.pop(name) for name in self._positional if name in named)
-                    return function.called(running, args, named)
-                return function.called(running, (), dict(arguments))
-        except TooHeavy:
-            raise
+            with using(work.budget(LIGHT_STEPS)) as running:
+                yield lambda arguments: self._called(arguments, work, running)
         except LimitExceeded as error:
             if work.light and error.members.get("limit") == "script_steps":
                 raise TooHeavy from None
-            raise reported(error, self._code) from None
-        except ScriptError:
+            if hasattr(error, "script_place"):
+                raise reported(error, self._code) from None
             raise
         except Exception as error:
-            if isinstance(error, AssertionError) and not hasattr(error, "script_place"):
+            if not hasattr(error, "script_place") or isinstance(error, (ScriptError, TooHeavy)):
                 raise
             failure: ServiceError = reported(error, self._code)
             raise failure from (None if failure is error else error)
         finally:
             _constants.reset(token)
+
+    def _called(self, arguments: Mapping[str, Any], work: Work, running: Run) -> Any:
+        _constants.set(self._fresh(work))
+        function = self._function or define(self._code, budget=running.budget, constants=self._view)
+        named = dict(arguments)
+        args = tuple(named.pop(name) for name in self._positional if name in named)
+        try:
+            return function.called(running, args, named)
+        except CATCHABLE as error:
+            if not hasattr(error, "script_place"):  # before the first line of it
+                error.script_place = (function.line, 1)  # type: ignore[union-attr]
+            raise
 
 
 _IMMUTABLE: Final = (
@@ -137,6 +151,31 @@ def _is_pure(code: str) -> bool:
     if any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(tree)):
         return False
     return all(_plain(node) for node in tree.body)
+
+
+def _is_predictable(code: str) -> bool:
+    """Whether the text's course depends on nothing that hollow tensors keep silent about.
+
+    They raise where they are asked for values or for what autograd knows of them. What could go on after that, or tell tensors apart
+    without asking, is looked for here.
+    """
+    nodes = list(ast.walk(ast.parse(code)))
+    if any(isinstance(node, _CATCHING) for node in nodes):
+        return False
+    if any(isinstance(n, ast.With) for n in nodes) and any(isinstance(n, ast.ClassDef) for n in nodes):
+        return False  # a script's own __exit__ may swallow errors
+    return not any(isinstance(node, ast.Compare) and _asks_identity(node) for node in nodes)
+
+
+_CATCHING: Final = (ast.Try, ast.TryStar)
+
+
+def _asks_identity(node: ast.Compare) -> bool:
+    operands = [node.left, *node.comparators]
+    return any(
+        isinstance(op, (ast.Is, ast.IsNot)) and not any(isinstance(o, ast.Constant) for o in operands[k : k + 2])
+        for k, op in enumerate(node.ops)
+    )
 
 
 def _plain(node: ast.stmt) -> bool:

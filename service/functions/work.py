@@ -42,10 +42,23 @@ class Work:
     """One evaluation: its limits, its deadline, what it asked for so far.
 
     light: raise TooHeavy once it is more than the event loop should do. batch: how many examples a call works on. planned: a plan knows
-    what the calls ask for, so they are not admitted one by one. double: everything in double precision, constants too, as a check wants it.
+    what the calls ask for, so they are not admitted one by one. rehearses: on hollow tensors.
+    double: everything in double precision, constants too, as a check wants it.
     """
 
-    __slots__ = ("_deadline", "_look", "batch", "demand", "derived", "double", "light", "limits", "planned", "seconds")
+    __slots__ = (
+        "_deadline",
+        "_look",
+        "batch",
+        "demand",
+        "derived",
+        "double",
+        "light",
+        "limits",
+        "planned",
+        "rehearses",
+        "seconds",
+    )
 
     def __init__(
         self,
@@ -61,6 +74,7 @@ class Work:
         self.batch = batch
         self.planned = False
         self.double = False
+        self.rehearses = False
         self.demand = Demand()
         self.derived = 0  # arithmetic of derivatives
         self.seconds = seconds
@@ -69,7 +83,10 @@ class Work:
 
     def admit(self, what: str, estimate: Estimate) -> int:
         """Admit one call by what it would make and cost; answers the bytes it adds. Errors: LimitExceeded, TooHeavy."""
-        limits, batch = self.limits, self.batch
+        return self._admit(what, estimate, self.batch)
+
+    def _admit(self, what: str, estimate: Estimate, batch: int) -> int:
+        limits = self.limits
         if len(estimate.outputs) > limits.step_outputs:
             raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
         total = 0
@@ -104,11 +121,16 @@ class Work:
         self.derived += factor * (forward.cost + forward.calls * CALL_COST)
         self._check(what)
 
-    def expect(self, what: str, forward: Demand) -> None:
-        """Admit a whole run that a plan foresees. Errors: LimitExceeded, TooHeavy."""
+    def expect(self, what: str, forward: Demand, *, trusted: bool) -> None:
+        """Admit a whole run that a plan foresees. Errors: LimitExceeded, TooHeavy.
+
+        trusted: the run cannot go another way than the plan; otherwise its calls are still admitted one by one.
+        """
         self.demand = forward
-        self.planned = True
         self._check(what)
+        self.planned = trusted
+        if not trusted:
+            self.demand = Demand()
 
     def tick(self) -> None:
         """Look at the clock. Errors: LimitExceeded."""
@@ -140,8 +162,8 @@ class Work:
         return budget
 
     def admit_call(self, what: str, estimate: Estimate) -> int:
-        """Admit one call of a script."""
-        return 0 if self.planned else self.admit(what, estimate)
+        """Admit one call of a script, which has counted the examples of a batch itself."""
+        return 0 if self.planned else self._admit(what, estimate, 1)
 
     def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
         """What calls make is counted when they are admitted."""

@@ -27,6 +27,12 @@ QUIET: Final = (
 )
 
 
+_OVERRIDDEN: Final = frozenset(
+    {"_is_view", "detach", "detach_", "is_contiguous", "item", "requires_grad_", "retain_grad", "stride"}
+)
+"""What tensors that are mapped over, or hollow, have of their own."""
+
+
 def callback(run: Run, function: Any) -> Callable[..., Any]:
     """A script's function as the engine calls it: what it answers is looked at before the engine walks through it."""
     from service.scripts.calls import call
@@ -51,7 +57,7 @@ def kept(function: Any) -> Callable[..., Any]:
 
 def _quiet(name: str) -> Callable[..., Any]:
     own = getattr(Tensor, name)
-    overridden = name in ("item", "detach", "requires_grad_", "is_contiguous")
+    overridden = name in _OVERRIDDEN
 
     def method(run: Run, self: Tensor, *args: Any, **kwargs: Any) -> Any:
         run.budget.hold(name, 64)
