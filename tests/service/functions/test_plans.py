@@ -67,13 +67,13 @@ DIFFERS = {
     "by a constant": when("w[0] > 0"),
     "by a constant that was written": when("v[0] > 0", "v = w * 1", "v += x"),
     "by a class that swallows": SWALLOWS + when("seen", "seen = []", "with S():", "    seen.append(float(x))"),
-    "by a kernel that fails": (
-        f"def f(x):\n    try:\n        torch.linalg.cholesky(-x.reshape(1, 1))\n    except RuntimeError:\n        return x + {BIG}\n    return x\n"
-    ),
+    "by a kernel that fails": "def f(x):\n    try:\n        torch.linalg.cholesky(-x.reshape(1, 1))\n    except RuntimeError:\n"
+    f"        return x + {BIG}\n    return x\n",
     "by a shape that depends on values": when("torch.nonzero(x.reshape(1)).shape[0] == 1"),
     "with constants alone": "def f(x):\n    return (w.expand(10**5, 2) @ w.expand(10**5, 2).T).sum() + x\n",
     "by a backward of its own": OWN_BACKWARD,
-    "by a loop that grows": "def f(x):\n    y = x.reshape(1)\n    while y.sum() < 10**12:\n        y = torch.cat([y, y])\n    return y.sum()\n",
+    "by a loop that grows": "def f(x):\n    y = x.reshape(1)\n    while y.sum() < 10**12:\n        y = torch.cat([y, y])\n"
+    "    return y.sum()\n",
 }
 
 
