@@ -158,7 +158,7 @@ def _planned(function: Function, call: Call, work: Work) -> Plan:
     def listen(op: Op, estimate: Estimate) -> None:
         nonlocal demand, dynamic, random
         rehearsal.tick()
-        rehearsal.admit(op.name, estimate)
+        rehearsal.weigh(op.name, estimate, rehearsal.batch)
         size = sum(s.nbytes for s in estimate.outputs) + estimate.workspace
         demand = demand.plus(estimate.cost, 0 if op.kind == "view" else size)
         if estimate.bound:

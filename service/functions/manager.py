@@ -21,10 +21,11 @@ from service.functions.work import Work
 from service.steps.errors import InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull
 from service.steps.limits import Limits, TooHeavy
 
-__all__ = ["DEFAULT_TENANT", "FunctionLimits", "FunctionManager", "Held"]
+__all__ = ["DEFAULT_TENANT", "FunctionLimits", "FunctionManager", "Held", "elements"]
 
 DEFAULT_TENANT: Final = "default"
 LEAST_PREFIX: Final = 8
+SHOWN_LIGHTLY: Final = 30_000  # elements that are rendered in about a millisecond
 T = TypeVar("T")
 
 
@@ -56,6 +57,15 @@ class Held:
     def size(self) -> int:
         """Bytes of the definition."""
         return len(self.function.definition.canonical)
+
+
+def elements(answer: Any) -> int:
+    """How many values an answer has."""
+    if isinstance(answer, np.ndarray):
+        return answer.size
+    if isinstance(answer, dict):
+        return sum(elements(v) for v in answer.values())
+    return sum(elements(v) for v in answer) if isinstance(answer, list) else 0
 
 
 class FunctionManager:
@@ -233,7 +243,13 @@ class FunctionManager:
 
         def work(asked: Call, light: bool) -> T:
             budget = Work(self._limits, seconds=self._own.request_seconds, light=light)
-            return render(self._evaluator.evaluate(function, asked, budget))
+            answer = self._evaluator.evaluate(function, asked, budget)
+            size = elements(answer)
+            if size > self._limits.tensor_elements:
+                raise LimitExceeded("tensor_elements", self._limits.tensor_elements, size, "elements", "the answer")
+            if light and size > SHOWN_LIGHTLY:
+                raise TooHeavy
+            return render(answer)
 
         if not function.heavy.get(key):
             with suppress(TooHeavy):

@@ -12,6 +12,7 @@ from engine.op import Estimate
 from engine.tensor import Tensor
 from service.scripts import Budget
 from service.steps.errors import LimitExceeded
+from service.steps.holding import graph_bytes
 from service.steps.limits import LIGHT_COST, Limits, TooHeavy
 
 __all__ = ["Demand", "Work"]
@@ -53,6 +54,7 @@ class Work:
         "demand",
         "derived",
         "double",
+        "held",
         "light",
         "limits",
         "planned",
@@ -76,6 +78,7 @@ class Work:
         self.double = False
         self.rehearses = False
         self.demand = Demand()
+        self.held = 0  # bytes, of calls that are admitted one by one
         self.derived = 0  # arithmetic of derivatives
         self.seconds = seconds
         self._look = clock
@@ -83,9 +86,16 @@ class Work:
 
     def admit(self, what: str, estimate: Estimate) -> int:
         """Admit one call by what it would make and cost; answers the bytes it adds. Errors: LimitExceeded, TooHeavy."""
-        return self._admit(what, estimate, self.batch)
+        size = self.weigh(what, estimate, self.batch)
+        self.held += size
+        if self.held > self.limits.session_bytes:
+            raise LimitExceeded(
+                "session_bytes", self.limits.session_bytes, self.held, "bytes", f"what all holds with {what}()"
+            )
+        return size
 
-    def _admit(self, what: str, estimate: Estimate, batch: int) -> int:
+    def weigh(self, what: str, estimate: Estimate, batch: int) -> int:
+        """The same, without counting the bytes as held."""
         limits = self.limits
         if len(estimate.outputs) > limits.step_outputs:
             raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
@@ -124,11 +134,12 @@ class Work:
     def expect(self, what: str, forward: Demand, *, trusted: bool) -> None:
         """Admit a whole run that a plan foresees. Errors: LimitExceeded, TooHeavy.
 
-        trusted: the run cannot go another way than the plan; otherwise its calls are still admitted one by one.
+        trusted: the run cannot go another way than the plan; otherwise, or where all that it makes would not fit at once, its
+        calls are still admitted one by one.
         """
         self.demand = forward
         self._check(what)
-        self.planned = trusted
+        self.planned = trusted = trusted and forward.bytes <= self.limits.session_bytes
         if not trusted:
             self.demand = Demand()
 
@@ -163,10 +174,19 @@ class Work:
 
     def admit_call(self, what: str, estimate: Estimate) -> int:
         """Admit one call of a script, which has counted the examples of a batch itself."""
-        return 0 if self.planned else self._admit(what, estimate, 1)
+        return 0 if self.planned else self.weigh(what, estimate, 1)
 
     def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
-        """What calls make is counted when they are admitted."""
+        """Count what a script may go on to hold; what lives of it is measured when the bytes run short. Errors: LimitExceeded."""
+        del nodes
+        self.held += size
+        limit = self.limits.session_bytes
+        if self.held > limit:
+            self.held = graph_bytes(live())[0] + size
+            if self.held > limit:
+                raise LimitExceeded(
+                    "session_bytes", limit, self.held, "bytes", f"what the function holds with {what}()"
+                )
 
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """A walk inside the function: at most what was run so far, once more and a half."""

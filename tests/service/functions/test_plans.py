@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -154,3 +155,45 @@ def test_what_reads_values_has_no_plan_and_says_why(code: str, why: str) -> None
     plan = planned(code, {"x": [1.0, 2.0, 3.0]})
     assert plan.dynamic is not None
     assert why in plan.dynamic
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(x):\n    kept = [torch.ones(2**20) * x for _ in range(100)]\n    return kept[0].sum()\n",
+        "def f(x):\n    kept = [torch.ones(2**20) * x for _ in range(100)]\n    return kept[0].sum() * float(x)\n",
+        "def f(x):\n    return tuple(x.expand(2**20) for _ in range(100))\n",
+        "def f(x):\n    return x.expand(2**21), x.expand(2**21), x.expand(2**21)\n",
+    ],
+)
+def test_what_is_held_and_answered_is_bounded(code: str) -> None:
+    with pytest.raises(LimitExceeded):
+        evaluated(code, "value")
+
+
+def test_what_is_let_go_of_may_be_more_in_all() -> None:
+    code = "def f(x):\n    for _ in range(100):\n        x = x * torch.ones(2**20)\n    return x.sum()\n"
+    assert evaluated(code, "value")["outputs"]["output"] == 2**20
+    with pytest.raises(LimitExceeded):  # a graph would keep it all
+        evaluated(code, "grad")
+
+
+def test_much_to_show_is_not_shown_on_the_event_loop() -> None:
+    async def work() -> None:
+        executor = LocalExecutor(1)
+        try:
+            functions = FunctionManager(MemoryStore(), executor, SystemClock(), EagerEvaluator(), read_values, Limits())
+            function = await functions.define({"code": "def f(x):\n    return x.expand(100_000)\n"})
+            names = set()
+            for _ in range(2):
+                names.add(
+                    await functions.evaluate(
+                        function, "value", {"inputs": {"x": 1.0}}, lambda _: threading.current_thread().name
+                    )
+                )
+            assert names == {next(iter(names))}
+            assert names != {threading.current_thread().name}
+        finally:
+            executor.close()
+
+    asyncio.run(work())
