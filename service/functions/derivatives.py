@@ -22,6 +22,7 @@ __all__ = ["Course", "admitted", "derived", "weights_of"]
 
 BACK: Final = 3  # a walk back, in forward runs
 FORTH: Final = 9  # a push forward: two recorded walks back
+DIRECTED: Final = frozenset({"grad", "value_and_grad", "vjp", "jvp", "hvp"})
 TWICE: Final = 12  # a walk back through a recorded walk
 
 
@@ -66,6 +67,13 @@ def admitted(call: Call, work: Work, forward: Demand, outputs: Mapping[str, Spec
     verb = call.verb
     if verb in ("value", "abstract"):
         return
+    rows, columns = _sizes(call, outputs)
+    batch = max(call.batch, 1)
+    limit = work.limits.tensor_elements
+    if verb in DIRECTED:
+        made = directions * batch * (rows if verb == "jvp" else columns)
+        if made > limit:
+            raise LimitExceeded("tensor_elements", limit, made, "elements", f"what {verb} answers")
     if verb in ("grad", "value_and_grad", "vjp"):
         work.derive(verb, forward, BACK * directions, 2)
         return
@@ -75,15 +83,12 @@ def admitted(call: Call, work: Work, forward: Demand, outputs: Mapping[str, Spec
     if verb == "hvp":
         work.derive(verb, forward, BACK + 1 + TWICE * directions, 5)
         return
-    rows, columns = _sizes(call, outputs)
-    batch = max(call.batch, 1)
     if verb == "check":
         again = call.options["order"]
         work.derive(
             verb, forward, (2 * columns + 2 * BACK * rows) * 4 ** (again - 1) * max(columns * (again - 1), 1), 2 * again
         )
         return
-    limit = work.limits.tensor_elements
     made = columns * columns if verb == "hessian" else rows * columns if by_columns else rows * max(rows, columns)
     if made * batch > limit:
         raise LimitExceeded("tensor_elements", limit, made * batch, "elements", f"the {verb}")

@@ -197,3 +197,16 @@ def test_much_to_show_is_not_shown_on_the_event_loop() -> None:
             executor.close()
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("vjp", {"inputs": {"x": [1.0] * 5_000}, "cotangents": [{"output": 1.0}] * 1_000}),
+        ("hvp", {"inputs": {"x": [1.0] * 5_000}, "tangents": [{"x": [1.0] * 5_000}] * 1_000}),
+        ("grad", {"inputs": {"x": [1.0] * 5_000, "y": [1.0] * 1_000}, "in_axes": {"y": 0}}),
+    ],
+)
+def test_many_gradients_of_much_are_refused_before_they_are_made(verb: str, body: Any) -> None:
+    with pytest.raises(LimitExceeded, match=f"what {verb} answers"):
+        evaluated("def f(x, y=1.0):\n    return x[0] ** 2 * y\n", verb, **body)
