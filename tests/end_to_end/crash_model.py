@@ -24,6 +24,7 @@ from service.wire.errors import WireError
 from service.wire.json_codec import parse, render
 
 NAMES = "abcdefgh"
+HIDDEN = {"manual_seed", "retain_grad"}
 SCRIPT = """
 {0} = torch.randn(2, 2, requires_grad=True)
 def loss(x, scale=0.5):
@@ -126,6 +127,8 @@ class Model:
                 {"op": "sum", "args": ["product"], "id": "out"},
                 {"op": "backward", "args": ["out"]},
             ]
+        if key is None and any(s["op"] in HIDDEN for s in steps):
+            key = f"key {self.count}"  # whether it was done could not be seen
         return Asked(steps, many > 1, key)
 
     def work(self, http: httpx.Client, stop: threading.Event) -> None:
@@ -195,25 +198,32 @@ class Model:
             except EngineError:
                 graph = None
             tx.rollback()
-        return {"tensors": tensors, "graph": graph, "scopes": [s.to_json() for s in session.scopes]}
+        scopes = [s.to_json() for s in session.scopes]
+        return {
+            "tensors": [*tensors.items()],
+            "graph": graph,
+            "scopes": scopes,
+            "seed": session.generator.initial_seed(),
+        }
 
     def found(self, http: httpx.Client) -> Any:
         """The same, from the server."""
-        names = {*self.session.names, *NAMES, "product", "out"}
+        names = [name for name, _ in self.session.bindings()]
+        names += sorted({*NAMES, "product", "out"}.difference(names))
         listed = http.get(f"{self.address}/tensors", params={"data": "always", "limit": 10_000})
         if listed.status_code == 200:
-            tensors = {t["id"]: t for t in listed.json()["tensors"]}
-        else:
+            tensors = [(t["id"], t) for t in listed.json()["tensors"]]
+        else:  # one of them cannot be shown: each by itself
             assert listed.status_code == 422, listed.text
-            tensors = {}
+            tensors = []
             for name in names:
                 one = http.get(f"{self.address}/tensors/{name}", params={"data": "always"})
                 if one.status_code != 404:
-                    tensors[name] = one.json() if one.status_code == 200 else None
+                    tensors.append((name, one.json() if one.status_code == 200 else None))
         graph = http.get(f"{self.address}/graph")
-        scopes = http.get(f"{self.address}/scopes").raise_for_status().json()["scopes"]
+        whole = http.get(self.address).raise_for_status().json()
         shape = shape_of(graph.json()) if graph.status_code == 200 else None
-        return {"tensors": tensors, "graph": shape, "scopes": scopes}
+        return {"tensors": tensors, "graph": shape, "scopes": whole["scopes"], "seed": whole["seed"]}
 
 
 def shape_of(graph: dict[str, Any]) -> Any:
