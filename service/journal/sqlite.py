@@ -429,13 +429,19 @@ class SQLiteJournal:
         done.result()
 
     def _compact(self, done: Future[None]) -> None:
-        """Deleted rows were overwritten with zeros (secure_delete); here the log that may still hold them is emptied too."""
+        """Deleted rows were overwritten with zeros (secure_delete); here the log that may still hold them is emptied too.
+
+        Where more than half of the file is free it is written anew, and smaller.
+        """
         if self._trouble is not None:
             done.set_exception(ReadOnly(self._trouble, retry_after=30))
             return
         try:
-            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                self._connection.execute(statement).fetchall()
+            execute = self._connection.execute
+            execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if 2 * execute("PRAGMA freelist_count").fetchone()[0] > execute("PRAGMA page_count").fetchone()[0]:
+                execute("VACUUM")
+                execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except Exception as error:  # noqa: BLE001 - the future carries it
             done.set_exception(error)
         else:

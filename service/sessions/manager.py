@@ -8,7 +8,6 @@ be kept, the transaction is undone.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -25,11 +24,12 @@ from service.sessions.ledger import Ledger
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.plain import Unstorable
 from service.sessions.ports import Change, Clock, Deletion, Executor, Journal, Record, Snapshot
-from service.sessions.replay import build, created, described, replayed, stream
+from service.sessions.replay import build, created, described, stream
 from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
 from service.sessions.sharing import own
-from service.sessions.snapshots import forked, taken
+from service.sessions.shelf import MISSING, Shelf
+from service.sessions.snapshots import forked
 from service.sessions.transaction import Transaction
 from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError, TooManySessions
 from service.steps.limits import Limits, TooHeavy
@@ -37,8 +37,7 @@ from service.steps.limits import Limits, TooHeavy
 __all__ = ["Entry", "Pace", "SessionManager"]
 
 T = TypeVar("T")
-log = logging.getLogger("gradwire")
-MISSING: Final = "there is no such session: it was never opened, was ended, or expired"
+LAST_SNAPSHOTS: Final = 10.0  # seconds that a shutdown spends on them
 
 
 @dataclass(slots=True)
@@ -47,8 +46,8 @@ class _Worked:
 
     tx: Transaction
     answer: Any
-    data: dict[str, Any] | None
-    seconds: float
+    data: dict[str, Any] | None = None
+    seconds: float = 0.0
 
 
 class SessionManager:
@@ -77,6 +76,8 @@ class SessionManager:
         self._next = 1
         self._journal = journal
         self._pace = pace or Pace()
+        self._shelf = None if journal is None else Shelf(journal, executor, limits, self._pace)
+        self._deleted = False  # since the last compaction
         self._tasks: set[asyncio.Task[Any]] = set()
         self.ledger = Ledger(journal)
         if journal is not None:
@@ -271,6 +272,7 @@ class SessionManager:
             changes: list[Change] = [] if self._journal is None else [Deletion(session_id)]
             await self.ledger.commit(changes, Ledger.outcome(key, reply, self.clock.now()))
             self._entries.pop(session_id, None)
+            self._deleted = self._deleted or bool(changes)
         return reply
 
     async def run_script(
@@ -323,7 +325,7 @@ class SessionManager:
             e.live = None
 
     async def tend(self) -> None:
-        """What is to be done now and then: sweep, and delete what nobody has touched for its whole life."""
+        """What is to be done now and then: sweep, delete what nobody has touched for its whole life, empty what held deleted data."""
         self.sweep()
         if self._journal is None or self._journal.trouble is not None:
             return
@@ -331,6 +333,10 @@ class SessionManager:
         for session_id in [i for i, e in self._entries.items() if e.expires - e.ttl < late and not e.lane.busy]:
             with suppress(ServiceError):
                 await self.end(session_id)
+        if self._deleted:
+            self._deleted = False
+            with suppress(ServiceError):
+                await self._executor.run(self._journal.compact, heavy=True)
 
     # -- run -------------------------------------------------------------------------------------------------------
 
@@ -351,25 +357,32 @@ class SessionManager:
         key: the same key answers the same; with one, ``work`` answers a Reply.
         """
         entry = self.find(session_id)
+        if key is None:
+            return cast("T", await self._turn(entry, work, batch, heavy, script, None))
         with entry.outcomes.running(key):
-            async with entry.lane:
-                if self._entries.get(session_id) is not entry:
-                    raise NotFound("the session was ended while the request waited")
-                if entry.live is None:
-                    await self._read_back(entry)
-                if key is not None:
-                    known = entry.outcomes.find(key, self.clock.now())
-                    if known is not None:
-                        return cast("T", known)
-                try:
-                    done = await self._worked(entry, work, batch, heavy, script)
-                    if done.data is not None:
-                        await shielded(self._keep(entry, done, key))
-                    elif done.tx.done:
-                        self._settled(entry, done, key)
-                    return cast("T", done.answer)
-                finally:
-                    entry.touch(self.clock.monotonic())
+            return cast("T", await self._turn(entry, work, batch, heavy, script, key))
+
+    async def _turn(
+        self, entry: Entry, work: Callable[[Transaction], Any], batch: bool, heavy: bool, script: bool, key: Key | None
+    ) -> Any:
+        async with entry.lane:
+            if self._entries.get(entry.session_id) is not entry:
+                raise NotFound("the session was ended while the request waited")
+            if entry.live is None:
+                await self._read_back(entry)
+            if key is not None:
+                known = entry.outcomes.find(key, self.clock.now())
+                if known is not None:
+                    return known
+            try:
+                done = await self._worked(entry, work, batch, heavy, script)
+                if done.data is not None:
+                    await shielded(self._keep(entry, done, key))
+                elif done.tx.done:
+                    self._settled(entry, done, key)
+                return done.answer
+            finally:
+                entry.touch(self.clock.monotonic())
 
     async def _worked(
         self, entry: Entry, work: Callable[[Transaction], Any], batch: bool, heavy: bool, script: bool
@@ -378,17 +391,16 @@ class SessionManager:
         journalled = self._journal is not None
 
         def transact(light: bool) -> _Worked:
-            begun = time.perf_counter()
-            before = stream(session.generator) if journalled else b""
-            data = None
+            if journalled:
+                begun, before = time.perf_counter(), stream(session.generator)
             with session.begin(batch=batch, light=light) as tx:
                 answer = work(tx)
                 tx.settle()
-                if journalled and tx.done:
-                    data = described(tx, before)
-                    tx.prepare()
-                else:
+                if not (journalled and tx.done):
                     tx.commit()
+                    return _Worked(tx, answer)
+                data = described(tx, before)
+                tx.prepare()
             return _Worked(tx, answer, data, time.perf_counter() - begun)
 
         try:
@@ -432,27 +444,9 @@ class SessionManager:
 
     async def _read_back(self, entry: Entry) -> None:
         """Make a stored session live again, in its lane. Errors: Damaged, and the session is so from then on."""
-        assert self._journal is not None
-        journal, limits = self._journal, self._limits
-
-        def load() -> tuple[Session, Outcomes, int, bool, int]:
-            stored = journal.load(entry.session_id)
-            if stored is None:
-                raise NotFound(MISSING)
-            return (*replayed(entry.session_id, stored, limits), len(stored.records))
-
+        assert self._shelf is not None
         self._evict(self._most - 1)
-        try:
-            session, outcomes, position, foreign, count = await self._executor.run(load, heavy=True)
-        except Damaged as error:
-            log.error("session %s… is damaged: %s", entry.session_id[:8], error.detail)  # noqa: TRY400 - no traceback
-            entry.damage = error.detail
-            raise
-        entry.outcomes.replace(outcomes.to_data())
-        entry.live, entry.position, entry.tensors = session, position, len(session.names)
-        entry.records, entry.volume, entry.seconds = count, 0, 0.0
-        if (foreign or entry.due(self._pace)) and journal.trouble is None:
-            await self._write_snapshot(entry)
+        await self._shelf.read_back(entry)
 
     def _later(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -461,35 +455,20 @@ class SessionManager:
 
     async def _snapshot(self, entry: Entry) -> None:
         """In the lane, if that is still wanted when its turn comes."""
+        assert self._shelf is not None
         with suppress(ServiceError):
             async with entry.lane:
                 if entry.live is not None and entry.records and self._entries.get(entry.session_id) is entry:
-                    await shielded(self._write_snapshot(entry))
-
-    async def _write_snapshot(self, entry: Entry) -> None:
-        """Write the session's state, so that nothing before it has to be done again. What cannot be written keeps its records."""
-        assert self._journal is not None
-        session, begun = entry.session, time.perf_counter()
-
-        def take() -> dict[str, Any]:
-            state = taken(session)
-            return {"session": state, "outcomes": entry.outcomes.to_data(), "build": build()}
-
-        try:
-            whole = await self._executor.run(take, heavy=True)
-            await asyncio.wrap_future(self._journal.commit([Snapshot(entry.session_id, entry.position, whole)]))
-            entry.records = 0
-        except Unstorable as error:
-            log.warning("session %s… has no snapshot: %s", entry.session_id[:8], error)
-        except ServiceError as error:
-            log.warning("session %s… has no snapshot: %s", entry.session_id[:8], error.detail)
-        entry.volume, entry.seconds = 0, 0.0
-        entry.snapshot_seconds = time.perf_counter() - begun
+                    await shielded(self._shelf.write_snapshot(entry))
 
     async def close(self) -> None:
-        """Finish what runs in the background."""
+        """Finish what runs in the background; give sessions in memory a snapshot, so that another release reads values, not work."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+        latest = self.clock.monotonic() + LAST_SNAPSHOTS
+        for entry in list(self._entries.values()):
+            if self._shelf is not None and self.trouble is None and self.clock.monotonic() < latest:
+                await self._snapshot(entry)
 
 
 def _new_id() -> str:

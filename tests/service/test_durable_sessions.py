@@ -306,16 +306,21 @@ def test_snapshots_bound_what_is_done_again() -> None:
         for k in range(10):
             await sessions.run(session_id, steps(GROW), key=Key(f"k{k}", "d"))
             await asyncio.sleep(0.01)
-        await sessions.close()
         stored = journal.load(session_id)
         assert stored is not None
+        again = manager(journal)
+        await again.run(session_id, value)  # from the snapshot and three records
+        await sessions.close()
+        ended = journal.load(session_id)
+        assert ended is not None
+        assert list(ended.records) == []  # another release reads values, and does no work again
         again = manager(journal)
         replies = [await again.run(session_id, steps(GROW), key=Key(f"k{k}", "d")) for k in range(10)]
         assert replies[-1] == Reply(200, b"[1024.0]")
         taken = [c.number for c in journal.seen if isinstance(c, Snapshot)]
         return await again.run(session_id, value), taken, len(stored.records)
 
-    assert play(scenario) == ([1024.0], [4, 8], 3)
+    assert play(scenario) == ([1024.0], [4, 8, 11], 3)
 
 
 def test_a_damaged_log_is_refused_for_good() -> None:
