@@ -6,6 +6,7 @@ PORT ?= 8000
 ARGS ?=
 KILLS ?= 100
 VENV ?= .venv
+PEERS ?= .venv-peers
 UV := uv==0.13.9
 
 RUN := $(VENV)/bin/python
@@ -21,10 +22,10 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench crash conformance clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service crash conformance clean environment torch
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
 
 serve: $(ENVIRONMENT)  ## run the service on 127.0.0.1:8000 (HOST=, PORT=, ARGS= for more flags of `gradwire serve`)
 	@exec $(VENV)/bin/gradwire serve --host $(HOST) --port $(PORT) $(ARGS)
@@ -46,6 +47,9 @@ stubs: $(ENVIRONMENT)  ## write the type stubs that come from the operator table
 bench: $(VENV)/.torch $(VENV)/peers/.installed  ## time operators and workloads beside PyTorch, MyGrad, autograd, NumPy (ARGS= names)
 	@PYTHONPATH=$(VENV)/peers $(RUN) -m tests.benchmarks $(ARGS)
 
+bench-service: $(ENVIRONMENT) $(PEERS)/.installed  ## load on the service beside an echo and the peers' servers (ARGS= for its flags)
+	@$(RUN) -m tests.benchmarks.service --peers $(PEERS)/bin/python $(ARGS)
+
 crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
 	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)
 
@@ -59,7 +63,7 @@ lock: $(ENVIRONMENT)  ## resolve requirements.lock again, newest versions (LOCKE
 	  --generate-hashes --no-header --no-emit-index-url --upgrade --quiet --output-file requirements.lock $(LOCKED)
 
 clean:  ## remove the environment, caches and what was built
-	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find engine service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # For scripts: the environment alone, and with PyTorch.
@@ -86,6 +90,14 @@ $(ENVIRONMENT): $(VENV)/.locked pyproject.toml
 # In a folder of their own: what the benchmark compares with is no part of the environment.
 $(VENV)/peers/.installed: $(ENVIRONMENT)
 	$(PIP) install --no-deps --target $(VENV)/peers autograd==1.9.1 mygrad==2.5.0
+	@touch $@
+
+# The peers' servers need other versions of what we use, so they live apart; only the benchmark knows them.
+$(PEERS)/.installed:
+	$(eval FOUND := $(call first,$(WITH_VENV)))
+	$(if $(FOUND),,$(error Gradwire needs Python 3.11 or newer with venv; none of these is: $(CANDIDATES)))
+	@"$(FOUND)" -m venv --clear $(PEERS)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip --quiet --no-input install umbridge 'tesseract-core[runtime]'
 	@touch $@
 
 # All but PyTorch and what it needs is there already, so that nothing of the lock changes.

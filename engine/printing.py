@@ -20,6 +20,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -128,7 +129,7 @@ def format_tensor(
     """
     how = options.get()
     prefix = f"{type_name}("
-    dtype = array.dtype.name
+    dtype = _name(array.dtype)
     suffixes = []
     if array.size == 0:
         text = "[]"
@@ -147,6 +148,12 @@ def format_tensor(
     elif requires_grad:
         suffixes.append("requires_grad=True")
     return _end(prefix + text, suffixes, len(prefix), how.linewidth)
+
+
+@cache
+def _name(d: np.dtype[Any]) -> str:
+    """NumPy spells a dtype's name anew each time."""
+    return d.name
 
 
 def _count(name: str, value: int) -> int:
@@ -244,6 +251,8 @@ def _nested(texts: list[str], shape: Sequence[int], cut: Sequence[bool], width: 
     if len(shape) == 1:
         parts = [*texts[:edge], " ...", *texts[edge:]] if cut[0] else texts
         per_line = max(1, math.floor((how.linewidth - indent) / (width + 2)))
+        if len(parts) <= per_line:
+            return f"[{', '.join(parts)}]"
         lines = [", ".join(parts[i : i + per_line]) for i in range(0, len(parts), per_line)]
         newlines = "\n"
     else:

@@ -12,15 +12,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api import problems
+from service.api.direct import Direct
 from service.api.exchange import Parts
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
 from service.api.routes import ROUTERS
-from service.api.routes.functions import EVALUATIONS
 from service.api.schemas.document import Problem
-from service.api.shortcut import Shortcut
 from service.executors.local import LocalExecutor, SystemClock
 from service.functions.evaluator import EagerEvaluator
 from service.functions.manager import FunctionLimits, FunctionManager
@@ -55,6 +55,19 @@ def open_journal(settings: Settings) -> Journal | None:
     )
 
 
+class _Application(FastAPI):
+    """FastAPI behind its front: the guard, then the short way to routes. Only what that does not find goes on to FastAPI."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.front(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None, journal: Journal | None = None) -> FastAPI:
     """The application with its parts: sessions in memory, work in threads, and a journal where there is a data directory.
 
@@ -80,20 +93,22 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             if kept is not None:
                 kept.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Gradwire",
         version=version("gradwire"),
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(TooLarge, _too_large)
-    app.add_middleware(Shortcut, prefix="/v1/functions/", endpoints=EVALUATIONS)
-    app.add_middleware(Guard, request_bytes=settings.request_bytes, loopback=_is_loopback(settings.host))
+    routes = [route for router in ROUTERS for route in router.routes]
+    direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
+    app.front = Guard(direct, request_bytes=settings.request_bytes, loopback=_is_loopback(settings.host))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from service.functions.manager import FunctionManager
 from service.sessions.manager import SessionManager
@@ -18,11 +20,19 @@ from service.steps.errors import InvalidInput
 from service.wire.json_codec import decode, render
 
 __all__ = [
+    "JSON",
+    "LARGE",
     "Data",
+    "Encoding",
     "Parts",
+    "Ready",
     "answer",
+    "body_of",
+    "checked_object",
+    "content_type_of",
     "created",
     "data_mode",
+    "encoding",
     "idempotency_key",
     "integer",
     "parts",
@@ -34,8 +44,20 @@ __all__ = [
 
 T = TypeVar("T")
 
-Data = Literal["auto", "always", "never"]
 JSON: Final = "application/json"
+LARGE: Final = 256 * 2**10
+"""Bytes of a body from which on it is read in a thread."""
+Encoding = Literal["json", "base64"]
+
+
+class Data(NamedTuple):
+    """Whether values are shown, and how JSON writes them."""
+
+    show: Literal["auto", "always", "never"]
+    encoding: Encoding = "json"
+
+
+_PLAIN: Final = Data("auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +75,73 @@ def parts(request: Request) -> Parts:
     return found
 
 
-async def read_object(request: Request, fields: Collection[str]) -> dict[str, Any]:
-    """The body as a JSON object with none but these fields; no body is an empty one.
+async def read_object(request: Request, fields: Collection[str] | None) -> dict[str, Any]:
+    """The body as a JSON object with none but these fields (None: any); no body is an empty one.
 
     Errors: UnsupportedMediaType for another type, InvalidJson for what is not JSON, InvalidInput for an unknown field.
     """
-    body = await request.body()
+    body = await body_of(request)
     if not body:
         return {}
-    found = decode(body, request.headers.get("content-type"), max_depth=parts(request).settings.json_depth)
+    found = parts(request)
+    kind, depth = content_type_of(request), found.settings.json_depth
+    if len(body) > LARGE:
+        return await asyncio.to_thread(checked_object, body, kind, fields, depth)
+    return checked_object(body, kind, fields, depth)
+
+
+def content_type_of(request: Request) -> str | None:
+    """The Content-Type, if one was sent."""
+    for name, value in request.scope["headers"]:
+        if name == b"content-type":
+            return str(value, "latin-1")
+    return None
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body. Errors: ClientDisconnect where the client left before its end."""
+    if hasattr(request, "_body"):
+        return await request.body()
+    pieces: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
+        if message.get("more_body", False):
+            pieces.append(piece)
+            continue
+        body = b"".join((*pieces, piece)) if pieces else bytes(piece)
+        request._body = body  # where Starlette keeps it, for who asks again
+        return body
+
+
+def checked_object(body: bytes, content_type: str | None, fields: Collection[str] | None, depth: int) -> dict[str, Any]:
+    """A JSON object with none but these fields (None: any); nothing is an empty one. Errors: as ``read_object``."""
+    if not body:
+        return {}
+    found = decode(body, content_type, max_depth=depth)
     if not isinstance(found, dict):
         raise InvalidInput("the body must be a JSON object")
-    if any(k not in fields for k in found):
+    if fields is not None and any(k not in fields for k in found):
         raise InvalidInput(f"the body has a field that is not known here: known are {', '.join(sorted(fields))}")
     return found
+
+
+class Ready(Response):
+    """JSON that is bytes already: its few headers are put together here, without the general way."""
+
+    media_type = JSON
+
+    def __init__(self, content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = content
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(content)),
+            (b"content-type", b"application/json"),
+            *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()),
+        ]
 
 
 def answer(
@@ -74,7 +149,7 @@ def answer(
 ) -> Response:
     """A ready response."""
     content = payload if isinstance(payload, bytes) else render(payload)
-    return Response(content, status, headers, JSON)
+    return Ready(content, status, headers)
 
 
 def created(payload: bytes | dict[str, Any], location: str) -> Response:
@@ -83,10 +158,22 @@ def created(payload: bytes | dict[str, Any], location: str) -> Response:
 
 
 def data_mode(request: Request) -> Data:
-    """The query's ``data``: auto (values of small tensors), always or never. Errors: InvalidInput."""
+    """The query's ``data``: auto (values of small tensors), always or never; and its ``encoding``. Errors: InvalidInput."""
+    if not request.scope["query_string"]:
+        return _PLAIN
     value = request.query_params.get("data", "auto")
     if value not in ("auto", "always", "never"):
         raise InvalidInput("'data' must be auto, always or never", argument="data")
+    return Data(value, encoding(request))  # type: ignore[arg-type]
+
+
+def encoding(request: Request) -> Encoding:
+    """The query's ``encoding``: how JSON writes arrays, as nested lists or as base64 of their bytes. Errors: InvalidInput."""
+    if not request.scope["query_string"]:
+        return "json"
+    value = request.query_params.get("encoding", "json")
+    if value not in ("json", "base64"):
+        raise InvalidInput("'encoding' must be json or base64", argument="encoding")
     return value  # type: ignore[return-value]
 
 
@@ -111,7 +198,7 @@ async def idempotency_key(request: Request) -> Key | None:
     seen.update(
         request.scope.get("query_string", b"") + b"\n" + request.headers.get("content-type", "").encode() + b"\n"
     )
-    seen.update(await request.body())
+    seen.update(await body_of(request))
     return Key(text, seen.hexdigest())
 
 

@@ -8,19 +8,20 @@ from typing import Any, Final
 import numpy as np
 from fastapi import Request
 
-from service.api.exchange import parts
+from service.api.exchange import body_of, content_type_of, read_object
+from service.api.negotiation import Answer as Written
+from service.api.negotiation import grafted, media_type, read_sent, wanted
 from service.functions.call import Answer
-from service.functions.definition import plain
 from service.functions.manager import Held
 from service.functions.step_program import StepProgram
 from service.steps.errors import InvalidInput
 from service.wire.errors import InvalidValues, UnsupportedMediaType
-from service.wire.json_codec import array_to_json, decode, render
 from service.wire.values import DTYPES, array_from_json, literal
 
 __all__ = ["description", "entry", "from_session", "read_body", "read_values", "rendering", "tags"]
 
 PYTHON: Final = "text/x-python"
+ARRAYS: Final = frozenset({"cotangents", "inputs", "tangents"})
 SPECIAL: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
@@ -69,26 +70,22 @@ def _offender(item: Any, shape: list[int], path: str, dtype: str | None) -> str 
 
 
 async def read_body(request: Request, *, text: bool = False) -> dict[str, Any]:
-    """The body as a JSON object; with ``text`` also Python's text, which means ``{"code": …}``.
+    """The body as a JSON object; with ``text`` also Python's text, which means ``{"code": …}``, else also arrays by name (``inputs.x``).
 
-    Errors: UnsupportedMediaType, InvalidJson, InvalidInput.
+    Errors: UnsupportedMediaType, InvalidJson, InvalidBinary, BeyondBounds, InvalidInput.
     """
-    body = await request.body()
-    kind = request.headers.get("content-type")
-    if text and kind is not None and kind.partition(";")[0].strip().lower() == PYTHON:
+    if not text:
+        return grafted(await read_sent(request, None, several=True), ARRAYS)
+    kind = content_type_of(request)
+    if kind is not None and media_type(kind)[0] == PYTHON:
         try:
-            return {"code": body.decode()}
+            return {"code": (await body_of(request)).decode()}
         except UnicodeDecodeError:
             raise InvalidInput("the text is not UTF-8", argument="code") from None
-    if not body:
-        return {}
     try:
-        found = decode(body, kind, max_depth=parts(request).settings.json_depth)
+        return await read_object(request, None)
     except UnsupportedMediaType:
-        raise UnsupportedMediaType(f"the body must be application/json{f' or {PYTHON}' * text}") from None
-    if not isinstance(found, dict):
-        raise InvalidInput("the body must be a JSON object")
-    return found
+        raise UnsupportedMediaType(f"the body must be application/json or {PYTHON}") from None
 
 
 def from_session(body: dict[str, Any]) -> tuple[str, list[str], dict[str, str], dict[str, Any]]:
@@ -125,32 +122,9 @@ def tags(request: Request, header: str) -> frozenset[str] | None:
 # --- out --------------------------------------------------------------------------------------------------------------
 
 
-def rendering(request: Request) -> Callable[[Answer], bytes]:
-    """What makes bytes of an answer, by the query's ``encoding``: nested lists, or typed values in base64. Errors: InvalidInput."""
-    encoding = request.query_params.get("encoding", "json")
-    if encoding == "json":
-        return _as_lists
-    if encoding == "base64":
-        return _as_base64
-    raise InvalidInput("'encoding' must be json or base64", argument="encoding")
-
-
-def _as_lists(answer: Answer) -> bytes:
-    return render(_mapped(answer, array_to_json))
-
-
-def _as_base64(answer: Answer) -> bytes:
-    return render(_mapped(answer, plain))
-
-
-def _mapped(tree: Any, f: Callable[[np.ndarray[Any, Any]], Any]) -> Any:
-    if isinstance(tree, np.ndarray):
-        return f(tree)
-    if isinstance(tree, dict):
-        return {k: _mapped(v, f) for k, v in tree.items()}
-    if isinstance(tree, list):
-        return [_mapped(v, f) for v in tree]
-    return tree
+def rendering(request: Request) -> Callable[[Answer], Written]:
+    """What makes bytes of an answer: in the format that Accept asks for, or JSON as ``encoding`` says. Errors: InvalidInput."""
+    return wanted(request).write
 
 
 def entry(held: Held) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import secrets
 from functools import lru_cache
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import STATUSES, problem
@@ -20,6 +19,13 @@ CSP: Final = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+_ADDED: Final[tuple[tuple[bytes, bytes], ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", CSP.encode()),
+)
+_REPLACEABLE: Final = frozenset({b"cache-control", b"content-security-policy"})  # a route may say otherwise
 
 
 class Guard:
@@ -41,12 +47,12 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                out = MutableHeaders(scope=message)
-                out["X-Request-Id"] = request_id
-                out["X-Content-Type-Options"] = "nosniff"
-                out["Referrer-Policy"] = "no-referrer"
-                out.setdefault("Cache-Control", "no-store")
-                out.setdefault("Content-Security-Policy", CSP)
+                own = message["headers"]
+                added = _ADDED
+                if any(name in _REPLACEABLE for name, _ in own):
+                    present = {name for name, _ in own}
+                    added = tuple(h for h in _ADDED if h[0] not in present)
+                message["headers"] = [*own, (b"x-request-id", request_id.encode()), *added]
             await send(message)
 
         refused = self._refused(headers)

@@ -45,6 +45,13 @@ INVALID_ARGUMENT = Kind(
     "An argument is missing, unknown, of the wrong kind or of a value that cannot be. "
     "Look the operator up under /v1/ops/{op}: it lists the parameters and a JSON Schema.",
 )
+LIMIT_EXCEEDED = Kind(
+    422,
+    "limit-exceeded",
+    "More than a limit allows",
+    "The request asks for more than a limit allows; nothing was allocated. The members "
+    "limit, value, asked and unit say which. Use smaller tensors, fewer steps, or raise the setting of that name.",
+)
 TABLE: Final[dict[type[Exception], Kind]] = {
     engine.EngineError: INVALID_ARGUMENT,
     engine.ArgumentError: INVALID_ARGUMENT,
@@ -136,13 +143,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "Another version",
         "If-Match or If-None-Match does not hold for the version that is there. Read it, and decide anew; the member version names it.",
     ),
-    steps.LimitExceeded: Kind(
-        422,
-        "limit-exceeded",
-        "More than a limit allows",
-        "The request asks for more than a limit allows; nothing was allocated. The members "
-        "limit, value, asked and unit say which. Use smaller tensors, fewer steps, or raise the setting of that name.",
-    ),
+    steps.LimitExceeded: LIMIT_EXCEEDED,
     steps.TooManySessions: Kind(
         429,
         "too-many-sessions",
@@ -214,8 +215,25 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "The body is not strict JSON in UTF-8: no NaN or Infinity without quotes, no key twice, no number of "
         "more than 64 bits, not too deep.",
     ),
+    wire.InvalidBinary: Kind(
+        400,
+        "malformed-binary",
+        "Not the format it says it is",
+        "The body is not well formed for its Content-Type, or does not have the length that its header says. Nothing was "
+        "allocated. An .npy body has one array, a safetensors body several by name, raw bytes need ?dtype= and ?shape=.",
+    ),
+    wire.BeyondBounds: LIMIT_EXCEEDED,
+    wire.NotAcceptable: Kind(
+        406,
+        "not-acceptable",
+        "None of the formats asked for",
+        "None of the media types of Accept can hold the answer. The detail lists those that can; */* or no Accept is JSON.",
+    ),
     wire.UnsupportedMediaType: Kind(
-        415, "unsupported-media-type", "Unsupported content", "The body must be application/json, not compressed."
+        415,
+        "unsupported-media-type",
+        "Unsupported content",
+        "The body must be application/json, or where arrays are sent one of the formats that the detail lists; not compressed.",
     ),
     wire.InvalidValues: Kind(
         422,
@@ -231,6 +249,7 @@ STATUSES: Final[dict[int, Kind]] = {
     405: Kind(
         405, "method-not-allowed", "Method not allowed", "The address has other methods: the header Allow lists them."
     ),
+    406: TABLE[wire.NotAcceptable],
     413: Kind(
         413, "too-large", "Body too large", "The body is larger than the setting request_bytes. Send less at a time."
     ),
@@ -263,7 +282,7 @@ def members_of(error: BaseException) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(error, steps.StepFailed) and error.__cause__ is not None:
         found.update(members_of(error.__cause__))
-    if isinstance(error, steps.ServiceError):
+    if isinstance(error, (steps.ServiceError, wire.WireError)):
         found.update(error.members)
     argument = getattr(error, "argument", None)
     if isinstance(argument, str):

@@ -6,13 +6,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.tensor import Tensor
+from engine.dtypes import of_numpy
+from engine.node import AccumulateGrad
+from engine.tensor import Tensor, node_of
 from service.api.exchange import Data
 from service.sessions.session import Binding
 from service.sessions.transaction import Transaction
 from service.steps.outcome import Outcome
 from service.steps.workspace import Scope
 from service.wire.json_codec import array_to_json
+from service.wire.values import typed_value
 
 __all__ = ["listed", "outcome_json", "shown_values", "tensor_json", "verb_json"]
 
@@ -22,17 +25,19 @@ SHOWN: Final = 10_000
 
 def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, grad: bool = True) -> dict[str, Any]:
     """A tensor as the API shows it (design: the tensor object)."""
-    fn = t.grad_fn
+    array = t._array
+    node = node_of(t)
+    leaf = node is None or type(node) is AccumulateGrad
     out: dict[str, Any] = {
         "id": name,
-        "shape": list(t._array.shape),
-        "dtype": t.dtype.name,
+        "shape": array.shape,
+        "dtype": of_numpy(array.dtype).name,
         "requires_grad": t.requires_grad,
-        "is_leaf": t.is_leaf,
-        "grad_fn": None if fn is None else fn.name(),
+        "is_leaf": leaf,
+        "grad_fn": None if leaf else t.grad_fn.name(),  # type: ignore[union-attr]
         "version": t._version,
     }
-    out.update(shown_values(t._array, data, tx))
+    out.update(shown_values(array, data, tx))
     if grad:
         g = t.grad
         out["grad"] = (
@@ -43,11 +48,15 @@ def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, gra
 
 
 def shown_values(array: Any, data: Data, tx: Transaction) -> dict[str, Any]:
-    """``data``, or ``data_omitted`` where there is more than is shown unasked."""
-    if data == "never" or (data == "auto" and array.size > SHOWN):
+    """``data`` (or ``base64``, as asked), or ``data_omitted`` where there is more than is shown unasked."""
+    if data.show == "never" or (data.show == "auto" and array.size > SHOWN):
         return {"data_omitted": True}
+    array = np.asarray(array)
+    if data.encoding == "base64":
+        tx.meter.spend(4 * array.nbytes)
+        return {"base64": typed_value(array)["base64"]}
     tx.meter.spend(30 * array.size)
-    return {"data": array_to_json(np.asarray(array))}
+    return {"data": array_to_json(array)}
 
 
 def outcome_json(outcome: Outcome, data: Data, tx: Transaction) -> Any:

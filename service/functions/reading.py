@@ -178,7 +178,7 @@ def value_of(value: Any, dtype: str | None, default_dtype: str, read: ReadValues
     Errors: InvalidInput, also for a typed value of another dtype: nothing is converted.
     """
     if isinstance(value, np.ndarray):
-        array = value
+        array = value.copy()  # a function may write to its inputs, and be called once more with them
     elif isinstance(value, dict):
         array = read(value, None if "dtype" in value else dtype, default_dtype, where)
     else:

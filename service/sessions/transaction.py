@@ -19,11 +19,11 @@ from engine.generator import current_generator
 from engine.grad_mode import grad_enabled, inference_enabled
 from engine.node import Node, Port
 from engine.op import Estimate, Spec
-from engine.promotion import estimate
 from engine.tensor import Tensor, node_of
 from engine.transaction import Transaction as UndoLog
 from service.sessions.beside import came_in, remember
 from service.sessions.costs import tensors_among, walk_cost
+from service.sessions.plans import Plan, admitted, recall
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
@@ -56,7 +56,7 @@ class Transaction:
         self._mark = 0  # of the log, after the last step
         self._log = UndoLog()
         self._log.shared = session.shared
-        self._tokens: list[Callable[[], None]] = []
+        self._tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
         self._errstate: Any = None
         self._reader = Reader(self.lookup, self.literal, (InvalidValues,))
         self._done = False
@@ -80,11 +80,11 @@ class Transaction:
         if not self._done:
             self._log.rollback()
         while self._tokens:
-            self._tokens.pop()()
+            variable, token = self._tokens.pop()
+            variable.reset(token)
 
     def _set(self, variable: contextvars.ContextVar[Any], value: Any) -> None:
-        token = variable.set(value)
-        self._tokens.append(lambda: variable.reset(token))
+        self._tokens.append((variable, variable.set(value)))
 
     def prepare(self) -> None:
         """Neither keep nor undo what was done when the context is left: ``commit`` or ``abort`` follows."""
@@ -139,16 +139,19 @@ class Transaction:
             return Outcome(self._plain_ids(step, outcome), outcome.tensors, outcome.several)
         if step.op in INDEXING:
             return self._indexed(step)
+        session = self.session
+        planned, plan, key = recall(step, session.names, session.limits)
+        if planned is not None:
+            return self.call(step, planned, plan)
         bound = bind_step(step.op, step.args, step.kwargs, self._reader)
-        return self.call(step, bound)
+        return self.call(step, bound, key=key)
 
-    def call(self, step: Step, bound: Bound) -> Outcome:
-        """Run a bound operator within the limits and bind what it makes."""
+    def call(self, step: Step, bound: Bound, plan: Plan | None = None, *, key: Any = None) -> Outcome:
+        """Run a bound operator within the limits and bind what it makes. key: what to remember its plan under."""
         session = self.session
         op = bound.op
         self._row = op.id
-        found = estimate(op, bound.values)
-        size = self.meter.admit(step.op, found)
+        found, size = admitted(self.meter, step, bound, plan, key, session.names)
         self._reserve(step.op, 0 if op.kind == "view" else size + found.workspace)
         if bound.inplace:
             self._refuse_id(step, True)
@@ -159,7 +162,7 @@ class Transaction:
             remember(session.beside, op, given, target)
             session.held_nodes += 2
             return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
-        out = apply.run(op, bound.values)
+        out = apply.run(op, bound.values) if plan is None else plan.door(*bound.values[: len(step.args)])
         if type(out) is bool:  # equal and allclose
             self._refuse_id(step, True)
             return Outcome(value=out)
@@ -230,9 +233,10 @@ class Transaction:
     def _kept(
         self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None
     ) -> Outcome:
-        ids = self._ids(step, len(tensors), several)
+        ids = (step.id,) if type(step.id) is str and not several else self._ids(step, len(tensors), several)
         session = self.session
-        session.held_nodes += sum(t._node is not None for t in tensors[:1])
+        if tensors and tensors[0]._node is not None:
+            session.held_nodes += 1
         if session.held_nodes > session.limits.session_nodes:
             self._check_nodes(step.op)
         for name, tensor in zip(ids, tensors, strict=True):

@@ -19,11 +19,14 @@ from engine.tensor import Tensor
 from service.steps import reference
 from service.steps.errors import InvalidInput, NotFound, UnknownReference
 
-__all__ = ["Bound", "Reader", "bind_step", "convert_arguments", "find_operator"]
+__all__ = ["Bound", "Reader", "bind_step", "convert_arguments", "find_operator", "is_bulk", "is_typed"]
 
 NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 INDEXING: Final = frozenset({"getitem", "setitem"})
 _MOST_ARGUMENTS: Final = 64
+_ALONE: Final = frozenset(
+    {"Tensor", "Tensor|Scalar", "Scalar", "int", "float", "bool", "str"}
+)  # one value, read by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,19 @@ class Reader:
         if type(value) is str:
             number = NUMBERS.get(value)
             return number if number is not None else reference.resolve(value, self.lookup, argument)
-        if type(value) in (list, dict):
+        if type(value) in (list, dict) or is_bulk(value):
             return self.literal(value)
         return value
+
+
+def is_bulk(value: Any) -> bool:
+    """Whether a value is many numbers that came as an array: from a binary body, or from a long list in JSON."""
+    return hasattr(value, "nbytes") and not isinstance(value, Tensor)
+
+
+def is_typed(value: Any) -> bool:
+    """Whether it also says its dtype, as a binary body does; a list in JSON does not."""
+    return is_bulk(value) and hasattr(value, "dtype")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
         raise InvalidInput(error.detail, argument="op") from None
     if len(args) + len(kwargs) > _MOST_ARGUMENTS and not all(type(a) is int for a in args):
         raise InvalidInput(f"{name}() takes at most {_MOST_ARGUMENTS} arguments", argument="args")
-    if len(overloads) > 1 and any(type(a) in (list, dict) for a in (*args, *kwargs.values())):
+    if len(overloads) > 1 and any(type(a) in (list, dict) or is_bulk(a) for a in (*args, *kwargs.values())):
         reader = reader.once()
     refusals: tuple[type[Exception], ...] = (InvalidInput, UnknownReference, *reader.unreadable)
     first: ArgumentError | None = None
@@ -143,6 +156,12 @@ def convert_arguments(
 
     lenient: whether a bare number becomes a tensor where only a tensor may stand.
     """
+    if not kwargs and len(args) <= len(
+        parameters
+    ):  # most calls: a value for each of the first parameters, read by itself
+        given = parameters[: len(args)]
+        if all(p.kind in _ALONE and not p.keyword_only for p in given):
+            return [_convert(p, value, reader, lenient) for p, value in zip(given, args, strict=True)], {}
     positional = [p for p in parameters if not p.keyword_only]
     converted: list[Any] = []
     for i, value in enumerate(args):
@@ -171,6 +190,8 @@ def _convert(p: Parameter, value: Any, reader: Reader, lenient: bool) -> Any:  #
             return reader.literal(found)
         return found
     if kind in ("Tensor[]", "Tensor?[]"):
+        if is_bulk(value) and not is_typed(value):
+            value = value.rows()
         if type(value) is list:
             return [None if v is None else _member(v, p, reader, lenient) for v in value]
         return reader.tensor(value, p.name) if type(value) is str else value

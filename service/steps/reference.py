@@ -29,6 +29,8 @@ def resolve(text: str, lookup: Lookup, argument: str | None = None) -> Any:
 
     lookup: id → tensor, raises for one that is unknown. Errors: InvalidInput for a malformed reference or a gradient that is None.
     """
+    if text.isidentifier() and text.isascii() and len(text) <= 64:
+        return lookup(text)
     head = _HEAD.match(text)
     if head is None or len(text) > _MOST:
         raise InvalidInput(

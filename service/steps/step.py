@@ -17,6 +17,7 @@ __all__ = ["AUTO", "Auto", "Step", "check_id", "read_ids"]
 
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _RESERVED: Final = frozenset({"torch", "NaN", "Infinity"})
+_TAKEN: Final = _RESERVED | frozenset(keyword.kwlist)
 _FIELDS: Final = frozenset({"op", "args", "kwargs", "id"})
 
 
@@ -37,6 +38,8 @@ def check_id(value: object, field: str = "id") -> str:
 
     Errors: InvalidInput. The text itself is not repeated.
     """
+    if type(value) is str and value.isidentifier() and value.isascii() and len(value) <= 64 and value not in _TAKEN:
+        return value
     if not isinstance(value, str):
         raise InvalidInput(f"an id must be a string, not {_kind(value)}", argument=field)
     if not _ID.match(value):
@@ -60,8 +63,7 @@ class Step:
         """Read one step of a request. Errors: InvalidInput names the field."""
         if not isinstance(value, dict):
             raise InvalidInput(f"a step must be an object with 'op', not {_kind(value)}", argument="steps")
-        unknown = next((k for k in value if k not in _FIELDS), None)
-        if unknown is not None:
+        if not value.keys() <= _FIELDS:
             raise InvalidInput(
                 "a step has the fields 'op', 'args', 'kwargs' and 'id' only; another one was given", argument="steps"
             )
@@ -69,6 +71,8 @@ class Step:
         if not isinstance(op, str) or not 0 < len(op) <= 128:
             raise InvalidInput("'op' must name an operator or verb of the catalogue", argument="op")
         args = value.get("args", [])
+        if hasattr(args, "rows"):  # a long list of numbers
+            args = args.rows()
         if not isinstance(args, list):
             raise InvalidInput(f"'args' must be a list, not {_kind(args)}", argument="args")
         kwargs = value.get("kwargs", {})

@@ -17,7 +17,7 @@ from engine.node import AccumulateGrad, Port
 from engine.schema import Schema, bind, parse
 from engine.tensor import Tensor, set_attribute
 from engine.walk import Event
-from service.steps.binder import Reader, convert_arguments
+from service.steps.binder import Reader, convert_arguments, is_bulk, is_typed
 from service.steps.errors import InvalidInput
 from service.steps.outcome import Outcome
 from service.steps.workspace import Workspace
@@ -87,7 +87,8 @@ def _typed_like_target(
     target = converted[0] if converted else named.get("tensor")
     at = names.index("gradient")
     given = args[at] if len(args) > at else kwargs.get("gradient")
-    if not isinstance(target, Tensor) or not isinstance(given, (list, int, float)) or isinstance(given, bool):
+    plain = isinstance(given, (list, int, float)) or (is_bulk(given) and not is_typed(given))
+    if not isinstance(target, Tensor) or not plain or isinstance(given, bool):
         return
     value = reader.literal({"dtype": target.dtype.name, "data": given})
     if len(args) > at:
@@ -186,7 +187,7 @@ def tensor(workspace: Workspace, data: Any, dtype: Any, requires_grad: bool) -> 
             raise InvalidInput("a typed value has its dtype inside", argument="dtype")
         if "dtype" not in data and requires_grad:
             data = {**data, "dtype": workspace.default_dtype.name}
-    elif dtype is not None or requires_grad:
+    elif not is_typed(data) and (dtype is not None or requires_grad):
         data = {"dtype": (dtype or workspace.default_dtype).name, "data": data}
     made = workspace.literal(data)
     return Outcome(tensors=(made.requires_grad_(requires_grad),))

@@ -1,1 +1,1 @@
-"""Arrays ↔ bytes, and nothing else: strict JSON, values in JSON. Imports nothing of ours."""
+"""Arrays ↔ bytes, and nothing else: strict JSON and values in it, npy, safetensors, raw bytes. Imports nothing of ours."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.wire.json_codec import parse, render
+from service.wire.numbers import Numbers
 
 __all__ = ["Unreadable", "pack", "unpack"]
 
@@ -62,6 +63,9 @@ def _out(value: Any, frames: list[Any]) -> Any:
     if isinstance(value, np.ndarray):
         flat = np.ascontiguousarray(value)
         return _framed("array", flat.reshape(-1).view(np.uint8).data, frames, flat.dtype.str, list(value.shape))
+    if kind is Numbers:
+        flat = np.ascontiguousarray(value.array)
+        return _framed("numbers", flat.tobytes(), frames, flat.dtype.str, list(value.shape))
     if isinstance(value, np.generic):
         return _out(value.item(), frames)
     raise TypeError(f"{kind.__name__} is no plain data")
@@ -147,6 +151,7 @@ _FRAMES: Final[dict[str, Callable[..., Any]]] = {
     "bytes": lambda content: content,
     "base64": lambda content: base64.b64encode(content).decode(),
     "list": lambda content, d, shape: np.frombuffer(content, d).reshape(shape).tolist(),
+    "numbers": lambda content, d, shape: Numbers(np.frombuffer(content, d).reshape(shape)),
     "array": lambda content, d, shape: np.frombuffer(content, d).reshape(shape),
     "float": lambda content: struct.unpack("<d", content)[0],
     "int": int,

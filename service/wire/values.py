@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from service.wire.errors import InvalidValues
+from service.wire.numbers import Numbers
 
-__all__ = ["DTYPES", "array_from_json", "literal"]
+__all__ = ["DTYPES", "array_from_json", "literal", "typed_value"]
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {
     name: np.dtype(code)
@@ -38,10 +39,12 @@ _FIELDS: Final = frozenset({"dtype", "shape", "data", "base64"})
 
 
 def literal(value: Any, default_dtype: str) -> np.ndarray[Any, Any]:
-    """A JSON value as a new array; without a dtype: bool, int64, or the default dtype.
+    """A JSON value as a new array; without a dtype: bool, int64, or the default dtype. An array of a binary body is one already.
 
     Errors: InvalidValues.
     """
+    if isinstance(value, np.ndarray):
+        return value if value.flags.writeable else value.copy()
     if not isinstance(value, dict):
         return array_from_json(value, None, default_dtype)
     if any(k not in _FIELDS for k in value) or ("data" in value) == ("base64" in value):
@@ -80,9 +83,20 @@ def _from_base64(text: Any, dtype: np.dtype[Any], shape: list[int] | None) -> np
     wanted = [count] if shape is None else shape
     if math.prod(wanted) != count:
         raise InvalidValues(f"'base64' holds {count} elements of {dtype.name}; shape {wanted} has {math.prod(wanted)}")
-    if dtype.kind == "b" and any(b > 1 for b in raw):
+    if dtype.kind == "b" and raw.translate(None, b"\x00\x01"):
         raise InvalidValues("'base64' of bool has bytes other than 0 and 1")
     return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(wanted)
+
+
+def typed_value(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """An array as ``{"dtype", "shape", "base64"}``: every bit of it, NaN payloads too.
+
+    >>> typed_value(np.array([1.0, 2.0], np.float32))
+    {'dtype': 'float32', 'shape': [2], 'base64': 'AACAPwAAAEA='}
+    """
+    raw = np.asarray(array, array.dtype.newbyteorder("<")).tobytes()
+    text = binascii.b2a_base64(raw, newline=False).decode("ascii")
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "base64": text}
 
 
 def array_from_json(data: Any, dtype: np.dtype[Any] | None, default_dtype: str) -> np.ndarray[Any, Any]:
@@ -130,6 +144,8 @@ def _integers(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[A
 
 def _read(data: Any) -> np.ndarray[Any, Any]:
     """Nested lists as NumPy reads them: bool, int64, uint64 or float64."""
+    if isinstance(data, Numbers):
+        return data.array
     try:
         array = np.array(data)
     except (ValueError, OverflowError):

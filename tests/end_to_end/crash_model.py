@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 
 from engine.errors import EngineError
+from service.api.exchange import Data
 from service.api.rendering import outcome_json, tensor_json
 from service.api.routes.batch import carried_out
 from service.scripts import Cell
@@ -168,9 +169,9 @@ class Model:
             steps = [Step.from_json(s) for s in asked.steps]
             with session.begin(batch=asked.batch) as tx:
                 if asked.batch:
-                    render(carried_out(tx, steps, [], "auto"))
+                    render(carried_out(tx, steps, [], Data("auto")))
                 else:
-                    render(outcome_json(tx.step(steps[0]), "auto", tx))
+                    render(outcome_json(tx.step(steps[0]), Data("auto"), tx))
                 tx.settle()
                 tx.commit()
         except (EngineError, ServiceError, WireError):
@@ -190,7 +191,7 @@ class Model:
             tensors: dict[str, Any] = {}
             for name, b in session.bindings():
                 try:
-                    tensors[name] = parse(render(tensor_json(name, b.tensor, "always", tx)))
+                    tensors[name] = parse(render(tensor_json(name, b.tensor, Data("always"), tx)))
                 except EngineError:
                     tensors[name] = None  # a view that must not follow what was done to its base
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -29,10 +31,12 @@ PLACES = {"name": "rosenbrock", "tensor_id": "x", "scope_id": "s1", "op": "add"}
 OWN_PLACES = {"/v1/sessions/{session_id}/tensors/{tensor_id}/backward": {"tensor_id": "out"}}
 
 
-def send(http: httpx.Client, method: str, path: str, body: Any, meanwhile: str | None, session: str) -> httpx.Response:
+def send(
+    http: httpx.Client, method: str, path: str, request: dict[str, Any], meanwhile: str | None, session: str
+) -> httpx.Response:
     """The answer; with ``meanwhile``, that of the first try that finds the script running."""
     if meanwhile is None:
-        return http.request(method, path) if body is None else http.request(method, path, json=body)
+        return http.request(method, path, **request)
     url = f"{http.base_url}/v1/sessions/{session}/run"
     script = threading.Thread(target=lambda: httpx.post(url, json={"code": meanwhile}, timeout=60))
     script.start()
@@ -42,22 +46,33 @@ def send(http: httpx.Client, method: str, path: str, body: Any, meanwhile: str |
     return answer
 
 
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], str, Any]]:
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], str, dict[str, Any]]]:
+    """Method, path, operation, the example's name, and how it is sent."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            examples = (
-                operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
-            )
-            for name, example in examples.items():
-                yield method, path, operation, name, example["value"]
-            if not examples:
-                yield method, path, operation, "no body", None
+            content = operation.get("requestBody", {}).get("content", {})
+            sent = 0
+            for kind, described in content.items():
+                for name, example in described.get("examples", {}).items():
+                    sent += 1
+                    yield method, path, operation, name, as_sent(kind, example)
+            if not sent:
+                yield method, path, operation, "no body", {}
+
+
+def as_sent(kind: str, example: dict[str, Any]) -> dict[str, Any]:
+    if "x-base64" not in example:
+        value = example["value"] if kind.startswith("text/") else json.dumps(example["value"])
+        return {"content": value, "headers": {"content-type": kind}}
+    body = base64.b64decode(example["x-base64"])
+    return {"content": body, "headers": {"content-type": kind}, "params": example["x-query"]}
 
 
 def test_every_example(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
     sent = 0
-    for method, path, operation, name, body in operations(document):
+    kinds = set()
+    for method, path, operation, name, request in operations(document):
         where = f"{method.upper()} {path} — {name}"
         session = http.post("/v1/sessions").json()["session_id"]
         steps = [*PRELUDE, *BEFORE.get((method, path), [])]
@@ -70,7 +85,8 @@ def test_every_example(http: httpx.Client) -> None:
             http.put(
                 "/v1/functions/rosenbrock", content=CODE, headers={"content-type": "text/x-python"}
             ).raise_for_status()
-        answer = send(http, method, path.format(**places), body, MEANWHILE.get((method, path)), session)
+        answer = send(http, method, path.format(**places), request, MEANWHILE.get((method, path)), session)
+        kinds.add(request.get("headers", {}).get("content-type"))
         sent += 1
         declared = operation["responses"]
         good = next(code for code in declared if code.startswith("2"))
@@ -80,6 +96,7 @@ def test_every_example(http: httpx.Client) -> None:
             assert schema is not None, f"{where}: no schema for the answer"
             jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
     assert sent > 30
+    assert {"application/json", "application/x-npy", "application/octet-stream", "application/vnd.safetensors"} <= kinds
 
 
 def test_every_operation_is_described(http: httpx.Client) -> None:

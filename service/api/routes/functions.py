@@ -16,7 +16,7 @@ from service.functions.manager import Held
 from service.sessions.graphs import session_function
 from service.steps.errors import InvalidInput
 
-__all__ = ["EVALUATIONS", "evaluations", "router"]
+__all__ = ["evaluations", "router"]
 
 
 class _Lean(APIRoute):
@@ -95,17 +95,15 @@ def _evaluation(verb: str) -> Callable[[Request, str], Awaitable[Response]]:
         functions = parts(request).functions
         function = functions.find(name).function
         body = await read_body(request)
-        return answer(await functions.evaluate(function, verb, body, rendering(request)))
+        return (await functions.evaluate(function, verb, body, rendering(request))).response()
 
     endpoint.__name__ = verb
     endpoint.__doc__ = schema.SENTENCES[verb]
     return endpoint
 
 
-EVALUATIONS = {verb: _evaluation(verb) for verb in VERBS}
-"""The endpoint of each verb."""
-for _verb, _endpoint in EVALUATIONS.items():
-    router.post(f"/{{name}}/{_verb}", **schema.evaluation(_verb))(_endpoint)
+for _verb in VERBS:
+    router.post(f"/{{name}}/{_verb}", **schema.evaluation(_verb))(_evaluation(_verb))
 
 
 @evaluations.post("", **schema.ONCE)
@@ -124,4 +122,5 @@ async def evaluate(request: Request) -> Response:
     if not isinstance(definition, dict):
         raise InvalidInput("'function' must be an object", argument="function")
     functions = parts(request).functions
-    return answer(await functions.evaluate(await functions.define(definition), verb, body, rendering(request)))
+    found = await functions.evaluate(await functions.define(definition), verb, body, rendering(request))
+    return found.response()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
-from service.api.exchange import answer, data_mode, integer, parts, read_object, reply, run
-from service.api.rendering import listed, outcome_json, shown_values, tensor_json
+from service.api.exchange import JSON, answer, data_mode, integer, parts, read_object, reply, run
+from service.api.negotiation import Answer, read_sent, wanted
+from service.api.rendering import listed, outcome_json, tensor_json
 from service.api.schemas import tensors as schema
 from service.sessions.outcomes import Reply
 from service.sessions.transaction import Transaction
@@ -17,6 +19,8 @@ from service.steps.binder import find_operator
 from service.steps.errors import InvalidInput, NotFound
 from service.steps.step import AUTO, Step, check_id, read_ids
 from service.wire.json_codec import render
+from service.wire.numbers import Numbers
+from service.wire.registry import Array
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/tensors", tags=["tensors"])
 
@@ -31,9 +35,9 @@ def held(tx: Transaction, tensor_id: str) -> Tensor:
 
 @router.post("", status_code=201, **schema.CREATE)
 async def create_tensor(request: Request, session_id: str) -> Response:
-    """Make a tensor from data, or by a factory such as ``ones`` or ``randn``."""
-    body = await read_object(request, schema.CREATE_FIELDS)
-    step = creation(body)
+    """Make a tensor from data, by a factory such as ``ones`` or ``randn``, or from a binary body."""
+    sent = await read_sent(request, schema.CREATE_FIELDS, several=False)
+    step = sent_tensor(request, sent.arrays[""]) if sent.arrays else creation(sent.fields)
     mode = data_mode(request)
 
     def work(tx: Transaction) -> Reply:
@@ -42,6 +46,16 @@ async def create_tensor(request: Request, session_id: str) -> Response:
         return reply(tensor_json(name, outcome.tensors[0], mode, tx), 201, f"/v1/sessions/{session_id}/tensors/{name}")
 
     return await run(request, session_id, work)
+
+
+def sent_tensor(request: Request, array: Array) -> Step:
+    """The step that a binary body means; id and requires_grad stand in the query. Errors: InvalidInput."""
+    query = request.query_params
+    requires_grad = query.get("requires_grad", "false")
+    if requires_grad not in ("true", "false"):
+        raise InvalidInput("'requires_grad' must be true or false", argument="requires_grad")
+    name = check_id(query["id"]) if "id" in query else AUTO
+    return Step("tensor", (array,), {"requires_grad": requires_grad == "true"}, name)
 
 
 def creation(body: dict[str, Any]) -> Step:
@@ -62,7 +76,7 @@ def creation(body: dict[str, Any]) -> Step:
     if foreign:
         raise InvalidInput(f"a factory takes '{foreign[0]}' in 'kwargs' or 'args'", argument=foreign[0])
     args, kwargs = body.get("args", []), body.get("kwargs", {})
-    if not isinstance(args, list) or not isinstance(kwargs, dict):
+    if not isinstance(args, (list, Numbers)) or not isinstance(kwargs, dict):
         raise InvalidInput("'args' must be a list and 'kwargs' an object", argument="args")
     if "requires_grad" in body:
         kwargs = {**kwargs, "requires_grad": requires_grad}
@@ -133,28 +147,34 @@ async def forget_tensor(request: Request, session_id: str, tensor_id: str) -> Re
 
 @router.get("/{tensor_id}/data", **schema.DATA_READ)
 async def read_data(request: Request, session_id: str, tensor_id: str) -> Response:
-    """The values alone."""
+    """The values alone, as JSON or in the binary format that Accept asks for."""
+    accept = wanted(request)
 
-    def work(tx: Transaction) -> bytes:
+    def work(tx: Transaction) -> Answer:
         t = held(tx, tensor_id)
-        return render(
-            {"id": tensor_id, "shape": list(t.shape), "dtype": t.dtype.name, **shown_values(t._array, "always", tx)}
-        )
+        tx.meter.spend(accept.cost(t._array))
+        return accept.write_one(t._array, {"id": tensor_id, "shape": list(t.shape), "dtype": t.dtype.name})
 
-    return answer(await parts(request).sessions.run(session_id, work))
+    return (await parts(request).sessions.run(session_id, work)).response()
 
 
 @router.get("/{tensor_id}/grad", **schema.GRAD)
 async def read_grad(request: Request, session_id: str, tensor_id: str) -> Response:
-    """The accumulated gradient as a tensor; 204 where there is none."""
-    mode = data_mode(request)
+    """The accumulated gradient as a tensor, or its values in the binary format that Accept asks for; 204 where there is none."""
+    mode, accept = data_mode(request), wanted(request)
 
-    def work(tx: Transaction) -> bytes | None:
+    def work(tx: Transaction) -> Answer | None:
         g = held(tx, tensor_id).grad
-        return None if g is None else render(tensor_json(f"{tensor_id}.grad", g, mode, tx))
+        if g is None:
+            return None
+        name = f"{tensor_id}.grad"
+        if accept.choose((np.asarray(g._array),), several=False) is None:
+            return Answer(JSON, render(tensor_json(name, g, mode, tx)))
+        tx.meter.spend(accept.cost(g._array))
+        return accept.write_one(g._array, {"id": name})
 
-    payload = await parts(request).sessions.run(session_id, work)
-    return Response(status_code=204) if payload is None else answer(payload)
+    found = await parts(request).sessions.run(session_id, work)
+    return Response(status_code=204) if found is None else found.response()
 
 
 @router.delete("/{tensor_id}/grad", status_code=204, **schema.CLEAR)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from service.api.schemas.document import DATA, Model, described
+from service.api.schemas.document import DATA, ENCODING, Model, described
 from service.api.schemas.tensors import TensorObject
 
 
@@ -77,7 +77,7 @@ RUN = described(
         "the tutorial": {"steps": TUTORIAL, "return": ["out", "x.grad"]},
         "a dry run": {"steps": TUTORIAL, "dry_run": True},
     },
-    query=[DATA],
+    query=[DATA, ENCODING],
     problems=(400, 409, 413, 415, 422),
     keyed=True,
 )

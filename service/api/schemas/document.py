@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Model", "Problem", "described", "query"]
+__all__ = ["BINARY", "Model", "Problem", "described", "query", "sent"]
 
 
 class Model(BaseModel):
@@ -31,9 +32,11 @@ class Problem(BaseModel):
     limit: str | None = None
 
 
+BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 PROBLEMS = {
     400: "The body is not JSON, or not well formed.",
     404: "Nothing is there: an unknown session, tensor, scope or operator in the address.",
+    406: "None of the media types of Accept can hold the answer.",
     409: "Not now: the graph was freed, a saved tensor was changed in place, scopes are left out of order, or the request "
     "of the same Idempotency-Key still runs.",
     410: "What was stored of the session is damaged: it answers nothing rather than something wrong.",
@@ -57,11 +60,13 @@ def described(
     problems: tuple[int, ...] = (),
     media: dict[str, Any] | None = None,
     keyed: bool = False,
+    binary: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments for a route's decorator.
 
     answer: the model of the success. body: the request's model. examples: name → body; a test sends each. problems: statuses beside
-    404, 410, 429 and 503. keyed: whether it changes something, and so takes an Idempotency-Key.
+    404, 410, 429 and 503. media: further content of the answer. binary: media type → name → example of a binary body (``sent``).
+    keyed: whether it changes something, and so takes an Idempotency-Key.
     """
     responses: dict[int | str, Any] = {}
     good: dict[str, Any] = {"description": text}
@@ -81,13 +86,19 @@ def described(
         content["schema"].pop("$defs", None)
         if examples:
             content["examples"] = {name: {"summary": name, "value": value} for name, value in examples.items()}
+        others = {kind: BINARY | {"examples": named} for kind, named in (binary or {}).items()}
         extra["requestBody"] = {
-            "content": {"application/json": content},
+            "content": {"application/json": content, **others},
             "required": any(f.is_required() for f in body.model_fields.values()),
         }
     if query or keyed:
         extra["parameters"] = [*(query or ()), *((KEY,) if keyed else ())]
     return {"responses": responses, "openapi_extra": extra}
+
+
+def sent(summary: str, content: bytes, **parameters: str) -> dict[str, Any]:
+    """An example of a binary body: its bytes in base64 under ``x-base64``, and what stands in the query beside it."""
+    return {"summary": summary, "x-base64": base64.b64encode(content).decode(), "x-query": parameters}
 
 
 def query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +118,11 @@ DATA = query(
     "data",
     "values up to 10,000 elements (auto), in any case (always) or not (never)",
     {"enum": ["auto", "always", "never"], "default": "auto"},
+)
+ENCODING = query(
+    "encoding",
+    "how JSON writes values: as nested lists, or in base64 (little-endian bytes in C order)",
+    {"enum": ["json", "base64"], "default": "json"},
 )
 LIMIT = query("limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000})
 CURSOR = query("cursor", "where to go on: next_cursor of the page before", {"type": "string"})

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 from pydantic import Field
 
-from service.api.schemas.document import CURSOR, LIMIT, Model, described, query
+from service.api.schemas.document import BINARY, CURSOR, LIMIT, Model, described, query, sent
+from service.wire.registry import Contents
+from service.wire.safetensors_codec import FORMAT, write_safetensors
+
+SAFETENSORS: Final = FORMAT.media_type
 
 ROSENBROCK: Final = """def rosenbrock(x):
     return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
@@ -242,6 +247,19 @@ _BODIES: Final[dict[str, tuple[Any, Any, dict[str, Any]]]] = {
 }
 
 
+_ONE = np.array([1.0, 0.0, 0.0], np.float32)
+_BY_NAME = {
+    verb: sent(
+        "inputs.x, and other fields as JSON in __metadata__ under request", write_safetensors(Contents(arrays))[1]
+    )
+    for verb, arrays in {
+        "value_and_grad": {"inputs.x": _ONE},
+        "vjp": {"inputs.x": _ONE, "cotangents.output": np.array(1.0, np.float32)},
+        "jvp": {"inputs.x": _ONE, "tangents.x": _ONE},
+    }.items()
+}
+
+
 def evaluation(verb: str) -> dict[str, Any]:
     """The description of one verb's route."""
     found, body, examples = _BODIES[verb]
@@ -251,7 +269,9 @@ def evaluation(verb: str) -> dict[str, Any]:
         body=body,
         examples=examples,
         query=[] if verb in ("abstract", "check") else [ENCODING],
-        problems=(400, 409, 413, 415, 422),
+        problems=(400, 406, 409, 413, 415, 422),
+        media={SAFETENSORS: BINARY},
+        binary={SAFETENSORS: {"arrays by name": _BY_NAME[verb]}} if verb in _BY_NAME else None,
     )
 
 

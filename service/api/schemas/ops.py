@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from service.api.schemas.document import DATA, Model, described
+from service.api.schemas.document import DATA, ENCODING, Model, described
 from service.api.schemas.tensors import Gradients, TensorObject
 
 
@@ -37,7 +37,7 @@ CALL = described(
         "not kept": {"args": ["x", 2], "id": None},
         "two tensors": {"args": ["x", "y"]},
     },
-    query=[DATA],
+    query=[DATA, ENCODING],
     problems=(400, 409, 413, 415, 422),
     keyed=True,
 )

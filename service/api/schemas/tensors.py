@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+import numpy as np
 from pydantic import Field
 
-from service.api.schemas.document import CURSOR, DATA, LIMIT, Model, described
+from service.api.schemas.document import BINARY, CURSOR, DATA, ENCODING, LIMIT, Model, described, query, sent
+from service.wire.npy_codec import write_npy
+from service.wire.registry import Contents, formats
 
 Dtype = Literal[
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"
@@ -19,6 +22,7 @@ class Values(Model):
     shape: list[int]
     dtype: Dtype
     data: Any = Field(None, description="nested lists; NaN and infinities as strings, complex numbers as [re, im]")
+    base64: str = Field("", description="in place of data with ?encoding=base64: little-endian bytes in C order")
     data_omitted: bool = Field(False, description="true where there are too many values to be shown unasked")
 
 
@@ -33,6 +37,7 @@ class TensorObject(Model):
     grad_fn: str | None = Field(description="PyTorch's name of the node that made it", examples=["AddBackward0"])
     version: int = Field(description="how often its memory was written in place")
     data: Any = None
+    base64: str = Field("", description="in place of data with ?encoding=base64")
     data_omitted: bool = False
     grad: Values | None = Field(None, description="the accumulated gradient")
     repr: str = Field(description="the text that PyTorch would print")
@@ -67,7 +72,8 @@ class TensorData(Model):
     id: str
     shape: list[int]
     dtype: Dtype
-    data: Any
+    data: Any = None
+    base64: str = Field("", description="in place of data with ?encoding=base64")
 
 
 class ChangeTensor(Model):
@@ -116,6 +122,10 @@ class Detach(Model):
 CREATE_FIELDS: Final = frozenset(CreateTensor.model_fields)
 BACKWARD_FIELDS: Final = frozenset(Backward.model_fields)
 
+RAW: Final = bytes.fromhex("0000803f00000040")
+ONE_NPY: Final = write_npy(Contents({"": np.frombuffer(RAW, "<f4")}))[1]
+VALUES: Final = dict.fromkeys(formats(), BINARY)
+
 CREATE = described(
     answer=TensorObject,
     status=201,
@@ -128,24 +138,37 @@ CREATE = described(
         "from bytes": {"base64": "AACAPwAAAEA=", "dtype": "float32", "shape": [2]},
         "random numbers": {"op": "randn", "args": [3]},
     },
-    query=[DATA],
+    query=[
+        DATA,
+        ENCODING,
+        query("id", "of a tensor from a binary body; t1, t2, … if left out", {"type": "string"}),
+        query("requires_grad", "of a tensor from a binary body", {"type": "boolean", "default": False}),
+        query("dtype", "of raw bytes", {"type": "string"}),
+        query("shape", "of raw bytes: 2,3; empty for a 0-d tensor; one dim if left out", {"type": "string"}),
+    ],
     problems=(400, 413, 415, 422),
     keyed=True,
+    binary={
+        "application/x-npy": {"an array": sent("as numpy.save writes it", ONE_NPY, id="n", requires_grad="true")},
+        "application/octet-stream": {
+            "raw bytes": sent("float32, little-endian", RAW, dtype="float32", shape="2,1"),
+        },
+    },
 )
-LIST = described(answer=TensorList, text="A page of tensors.", query=[LIMIT, CURSOR, DATA], problems=(422,))
-READ = described(answer=TensorObject, text="The tensor.", query=[DATA], problems=(422,))
+LIST = described(answer=TensorList, text="A page of tensors.", query=[LIMIT, CURSOR, DATA, ENCODING], problems=(422,))
+READ = described(answer=TensorObject, text="The tensor.", query=[DATA, ENCODING], problems=(422,))
 CHANGE = described(
     answer=TensorObject,
     text="The tensor as it is now.",
     body=ChangeTensor,
     examples={"track it": {"requires_grad": True}},
-    query=[DATA],
+    query=[DATA, ENCODING],
     problems=(400, 415, 422),
     keyed=True,
 )
 FORGET = described(status=204, text="Forgotten.", keyed=True)
-DATA_READ = described(answer=TensorData, text="The values.")
-GRAD = described(answer=TensorObject, text="The gradient.", query=[DATA], problems=(422,))
+DATA_READ = described(answer=TensorData, text="The values.", query=[ENCODING], problems=(406, 422), media=VALUES)
+GRAD = described(answer=TensorObject, text="The gradient.", query=[DATA, ENCODING], problems=(406, 422), media=VALUES)
 GRAD["responses"][204] = {"description": "There is no gradient."}
 CLEAR = described(status=204, text="The gradient is None.", keyed=True)
 BACKWARD = described(
@@ -158,7 +181,7 @@ BACKWARD = described(
         "twice": {"retain_graph": True},
         "with an upstream gradient": {"gradient": 2.0},
     },
-    query=[DATA],
+    query=[DATA, ENCODING],
     problems=(400, 409, 413, 415, 422),
     keyed=True,
 )
@@ -167,7 +190,7 @@ DETACH = described(
     text="The tensor outside the graph.",
     body=Detach,
     examples={"named": {"id": "xd"}, "unnamed": {}},
-    query=[DATA],
+    query=[DATA, ENCODING],
     problems=(400, 415, 422),
     keyed=True,
 )

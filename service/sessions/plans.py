@@ -1,0 +1,136 @@
+"""What is known of calls by their shapes and dtypes: what they cost, and how a step like an earlier one binds.
+
+A plan is kept where the first overload took the arguments as they are, so that nothing but what the key holds can have decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from engine import dtypes
+from engine.bind import function_of
+from engine.op import OPS, Estimate, Op
+from engine.promotion import estimate as estimated
+from engine.tensor import Tensor
+from service.steps.binder import Bound
+
+if TYPE_CHECKING:
+    from service.sessions.session import Binding
+    from service.steps.limits import Limits, Meter
+    from service.steps.step import Step
+
+__all__ = ["Plan", "admitted", "recall"]
+
+_MOST: Final = 4_096
+_NUMBERS: Final = frozenset({int, float, bool})
+_PLAIN: Final = frozenset({int, float, bool, str, type(None), dtypes.dtype})
+_LONG: Final = 64  # what is longer is not kept
+_foreseen: dict[tuple[Any, ...], Estimate] = {}
+
+
+def _foresee(op: Op, values: list[Any]) -> Estimate:
+    """The row's estimate, remembered: it depends on shapes, dtypes and attributes, and on the default dtype, by its contract.
+
+    Values of which this is not known by their type are estimated each time.
+    """
+    key: list[Any] = [op, dtypes.default_dtype.get()]
+    for value in values:
+        kind = type(value)
+        if kind is Tensor:
+            key += (value._array.shape, value._array.dtype)
+        elif kind in _PLAIN:
+            if kind is str and len(value) > _LONG:
+                return estimated(op, values)
+            key += (kind, value)
+        elif kind is tuple and len(value) <= _LONG and all(type(v) is int for v in value):
+            key += (kind, value)
+        else:
+            return estimated(op, values)
+    at = tuple(key)
+    found = _foreseen.get(at)
+    if found is None:
+        found = estimated(op, values)
+        if len(_foreseen) >= _MOST:
+            _foreseen.clear()
+        _foreseen[at] = found
+    return found
+
+
+class Plan(NamedTuple):
+    """The row, the shortest door to it, the arguments that follow as defaults, what the call costs and adds within these limits."""
+
+    op: Op
+    door: Callable[..., Any]
+    rest: tuple[Any, ...]
+    estimate: Estimate
+    size: int
+    limits: Limits
+
+
+_plans: dict[tuple[Any, ...], Plan] = {}
+
+
+def recall(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Bound | None, Plan | None, Any]:
+    """A bound call and its plan, where one is known; the key to learn one under, None where none can be."""
+    if step.kwargs:
+        return None, None, None
+    key: list[Any] = [step.op, dtypes.default_dtype.get()]
+    values: list[Any] = []
+    for value in step.args:
+        kind = type(value)
+        if kind is str:
+            binding = names.get(value)
+            if binding is None:
+                return None, None, None
+            tensor = binding.tensor
+            if type(tensor) is not Tensor:
+                return None, None, None
+            array = tensor._array
+            key += (array.shape, array.dtype)
+            values.append(tensor)
+        elif kind in _NUMBERS:
+            key += (kind, value)
+            values.append(value)
+        else:
+            return None, None, None
+    at = tuple(key)
+    plan = _plans.get(at)
+    if plan is None or plan.limits is not limits:
+        return None, None, at
+    return Bound(plan.op, [*values, *plan.rest], False), plan, None
+
+
+def _learn(
+    key: Any, step: Step, bound: Bound, names: Mapping[str, Binding], estimate: Estimate, size: int, limits: Limits
+) -> None:
+    """Remember an admitted call, if what it was given is what was bound."""
+    if bound.inplace or OPS[step.op][0] is not bound.op:
+        return
+    given = [names[a].tensor if type(a) is str else a for a in step.args]
+    if any(a is not b for a, b in zip(given, bound.values, strict=False)):
+        return
+    if len(_plans) >= _MOST:
+        _plans.clear()
+    _plans[key] = Plan(bound.op, _door(step.op), tuple(bound.values[len(given) :]), estimate, size, limits)
+
+
+def admitted(
+    meter: Meter, step: Step, bound: Bound, plan: Plan | None, key: Any, names: Mapping[str, Binding]
+) -> tuple[Estimate, int]:
+    """What a call costs, and the bytes that it adds; charged. ``key``: what to remember it under. Errors: LimitExceeded."""
+    if plan is not None:
+        meter.charge(step.op, plan.estimate.cost)
+        return plan.estimate, plan.size
+    found = _foresee(bound.op, bound.values)
+    size = meter.admit(step.op, found)
+    if key is not None:
+        _learn(key, step, bound, names, found, size, meter.limits)
+    return found, size
+
+
+@cache
+def _door(name: str) -> Callable[..., Any]:
+    """The engine's function of a name; it takes the first overload, too, for what that takes."""
+    return function_of(name)
