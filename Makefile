@@ -97,7 +97,7 @@ $(PEERS)/.installed:
 	$(eval FOUND := $(call first,$(WITH_VENV)))
 	$(if $(FOUND),,$(error Gradwire needs Python 3.11 or newer with venv; none of these is: $(CANDIDATES)))
 	@"$(FOUND)" -m venv --clear $(PEERS)
-	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip --quiet --no-input install umbridge 'tesseract-core[runtime]'
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip --quiet --no-input install umbridge==1.2.10 'tesseract-core[runtime]==1.15.0'
 	@touch $@
 
 # All but PyTorch and what it needs is there already, so that nothing of the lock changes.
