@@ -24,8 +24,8 @@ from service.api.schemas.document import Problem
 from service.executors.local import LocalExecutor, SystemClock
 from service.functions.evaluator import EagerEvaluator
 from service.functions.manager import FunctionLimits, FunctionManager
-from service.functions.memory import MemoryStore
 from service.journal.directory import StoreError
+from service.journal.function_store import LedgerStore
 from service.journal.sqlite import SQLiteJournal
 from service.sessions.manager import Pace, SessionManager
 from service.sessions.ports import Journal
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         kept = journal if journal is not None else open_journal(settings)
         executor = LocalExecutor(settings.threads, settings.script_threads)
         sessions = _manager(settings, executor, kept)
-        functions = _functions(settings, executor)
+        functions = _functions(settings, executor, sessions)
         await functions.load()
         app.state.parts = Parts(settings, sessions, functions)
         tending = asyncio.create_task(_tend(sessions, min(TENDING, settings.session_ttl)))
@@ -123,9 +123,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _functions(settings: Settings, executor: LocalExecutor) -> FunctionManager:
+def _functions(settings: Settings, executor: LocalExecutor, sessions: SessionManager) -> FunctionManager:
     return FunctionManager(
-        MemoryStore(),
+        LedgerStore(sessions.ledger),
         executor,
         SystemClock(),
         EagerEvaluator(),

@@ -48,7 +48,9 @@ class Ledger:
     def _apply(self, record: Record) -> None:
         data = record.data
         if record.kind == "put":
-            self._spaces.setdefault(data["space"], {})[data["name"]] = data["value"]
+            space = self._spaces.setdefault(data["space"], {})
+            space.pop(data["name"], None)  # what is put again is the newest
+            space[data["name"]] = data["value"]
         elif record.kind == "drop":
             self._spaces.get(data["space"], {}).pop(data["name"], None)
         elif record.kind == "outcome":

@@ -85,6 +85,7 @@ class _Taker:
         self.metas: list[Any] = []
         self.nodes: list[Any] = []
         self.ports: list[Any] = []
+        self.beside: list[Any] = []
         self.waiting: list[tuple[str, int, Any]] = []
 
     def take(self, session: Session) -> dict[str, Any]:
@@ -101,6 +102,9 @@ class _Taker:
                 self.metas[place] = self._meta(thing)
             else:
                 self.nodes[place] = self._leaf(thing) if isinstance(thing, AccumulateGrad) else self._node(thing)
+                known = None if isinstance(thing, AccumulateGrad) else session.beside.get(thing)
+                if known is not None:
+                    self.beside.append([place, _key(known[0]), [self._aside(v) for v in known[1]]])
         return {
             "name": session.name,
             "default_dtype": session.default_dtype.name,
@@ -113,6 +117,7 @@ class _Taker:
             "metas": self.metas,
             "nodes": self.nodes,
             "ports": self.ports,
+            "beside": self.beside,
             "cells": self.cells,
             "memory": self.memory,
         }
@@ -179,6 +184,16 @@ class _Taker:
         place = self.places[key]
         offset = first - self.starts[place] if value.size else 0
         return [place, offset, _dtype(value.dtype), list(value.shape), list(value.strides), value.flags.writeable]
+
+    def _aside(self, value: Any) -> Any:
+        """An argument of a call that is remembered beside the graph."""
+        if type(value) is list:
+            return ["list", [self._aside(v) for v in value]]
+        if isinstance(value, Tensor):
+            return ["tensor", self.tensor(value)]
+        if isinstance(value, (Node, Port, AccumulateGrad)):
+            return ["edge", self.edge(value)]
+        return ["value", self.value(value)]
 
     def value(self, value: Any) -> Any:
         return written_value(value, self.array, _key)
@@ -325,8 +340,16 @@ class _Restorer:
                 unrecorded = Unrecorded(left_out[0], tuple(self.tensors[k] for k in left_out[1]))
             session.names[name] = Binding(self.tensors[place], number, unrecorded)
         session.values.update(read_values(data["values"], session.space, self.tensors))
+        for place, key, row in data["beside"]:
+            session.beside[self.nodes[place]] = (_row(key), [self._aside(v) for v in row])
         session.measure()
         return session
+
+    def _aside(self, row: Any) -> Any:
+        tag, inner = row
+        if tag == "list":
+            return [self._aside(v) for v in inner]
+        return self.tensors[inner] if tag == "tensor" else self.edge(inner) if tag == "edge" else self.value(inner)
 
     def array(self, row: Any) -> Any:
         if len(row) == 2:

@@ -102,6 +102,25 @@ def test_a_fork_is_a_session_of_its_own(tmp_path: Path) -> None:
         assert http.post(f"{session}/fork").status_code == 404
 
 
+def test_functions_outlive_the_process(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        code = "def area(x, y=2.0):\n    return (x * y).sum()"
+        assert http.put("/functions/area", json={"code": code}).status_code == 201
+        session = made(http)
+        http.post(f"{session}/tensors", json={"id": "x", "data": [1.0, 2.0], "requires_grad": True})
+        http.post(f"{session}/ops/mul", json={"args": ["x", 3], "id": "y"})
+        http.post(f"{session}/ops/sum", json={"args": ["y"], "id": "out"})
+    with served(tmp_path) as (http, _):
+        asked = {"inputs": {"x": [1.0, 2.0]}}
+        assert http.post("/functions/area/value_and_grad", json=asked).json()["outputs"] == {"output": 6.0}
+        taken = {"from_session": session.removeprefix("/sessions/"), "inputs": ["x"], "outputs": ["out"]}
+        assert http.put("/functions/tripled", json=taken).status_code == 201  # the graph knows of numbers, too
+        assert http.post("/functions/tripled/value", json=asked).json()["outputs"] == {"output": 9.0}
+        assert http.delete("/functions/area").status_code == 204
+    with served(tmp_path) as (http, _):
+        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["tripled"]
+
+
 def test_a_store_that_takes_no_write_is_still_read(tmp_path: Path) -> None:
     with served(tmp_path) as (http, _):
         session = made(http)
