@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.end_to_end.conftest import free_port, start, stop, wait_until_healthy
 
 
 @contextmanager
-def served(path: Path, **settings: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+def served(
+    path: Path, *, killed: bool = False, **settings: str
+) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = start(port, data_dir=str(path), **settings)
@@ -24,7 +28,8 @@ def served(path: Path, **settings: str) -> Iterator[tuple[httpx.Client, subproce
         wait_until_healthy(url, process)
         with httpx.Client(base_url=f"{url}/v1", timeout=60) as http:
             yield http, process
-        stop(process)
+        if not killed:
+            stop(process)
     finally:
         if process.poll() is None:
             process.kill()
@@ -54,6 +59,32 @@ def test_a_restart_is_not_noticed(tmp_path: Path) -> None:
         assert http.delete(session).status_code == 204
     with served(tmp_path) as (http, _):
         assert http.get(session).status_code == 404
+
+
+def test_values_of_every_form_are_done_again(tmp_path: Path) -> None:
+    """Long lists, which are read as arrays, bytes in base64, and binary bodies; then written in place, in the same request and later."""
+    many = list(range(30_000))
+    file = io.BytesIO()
+    np.save(file, np.arange(6, dtype="<f4").reshape(2, 3))
+    with served(tmp_path, killed=True) as (http, _):
+        session = made(http)
+        steps = [
+            {"op": "tensor", "args": [many], "id": "ints"},
+            {"op": "add_", "args": ["ints", 1]},
+            {"op": "tensor", "args": [[float(n) for n in many]], "kwargs": {"dtype": "float64"}, "id": "floats"},
+            {"op": "mul_", "args": ["floats", 2]},
+            {"op": "tensor", "args": [{"dtype": "int16", "base64": "AQACAAMA"}], "id": "bytes"},
+            {"op": "add_", "args": ["bytes", 1]},
+        ]
+        assert http.post(f"{session}/batch", json={"steps": steps}).status_code == 200
+        assert http.post(f"{session}/tensors", json={"id": "made", "data": [[0.5] * 100] * 100}).status_code == 201
+        npy = {"Content-Type": "application/x-npy"}
+        assert http.post(f"{session}/tensors?id=npy", content=file.getvalue(), headers=npy).status_code == 201
+        for name in ("made", "npy"):
+            assert http.post(f"{session}/ops/add_", json={"args": [name, 1]}).status_code == 200
+        before = http.get(f"{session}/tensors?data=always").content
+    with served(tmp_path) as (http, _):
+        assert http.get(f"{session}/tensors?data=always").content == before
 
 
 def test_a_key_is_for_one_request(tmp_path: Path) -> None:
