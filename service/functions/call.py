@@ -69,11 +69,9 @@ class Call:
 
     def signature(self) -> Any:
         """What decides how the function runs, short of values: shapes, dtypes, plain arguments."""
-        axes = self.axes
-        if axes is None:
-            leaves: Any = tuple([(p, a.shape, a.dtype) for p, a in zip(self.paths, self.arrays, strict=True)])
-        else:
-            leaves = tuple((p, s.shape, s.dtype.numpy) for p, s in zip(self.paths, self.examples(), strict=True))
+        leaves: Any = tuple([(p, a.shape, a.dtype) for p, a in zip(self.paths, self.arrays, strict=True)])
+        if self.axes is not None:
+            leaves = (leaves, tuple(self.axes))
         if all(type(part) is Leaf for part in self.tree.values()):
             return leaves
         return leaves, json.dumps(self.tree, default=lambda leaf: f"#{leaf.number}", sort_keys=True)

@@ -37,15 +37,14 @@ GRADS: Final = frozenset({"grad", "value_and_grad", "vjp"})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one example of a signature comes to: outputs by name, and what the run asks for.
+    """What a signature comes to: the outputs of one example by name, and what the run asks for, of all examples together.
 
-    dynamic: why that is not known before it runs; None where it is. random: whether random numbers are drawn.
+    dynamic: why that is not known before it runs; None where it is.
     """
 
     outputs: dict[str, Spec]
     demand: Demand
     dynamic: str | None = None
-    random: bool = False
 
 
 class Evaluator(Protocol):
@@ -114,7 +113,7 @@ class EagerEvaluator:
                 return _abstract(function, call, work, plan)
             forward = Demand()
             if plan.dynamic is None:
-                forward = plan.demand.times(work.batch)
+                forward = plan.demand
                 trusted = function.program.predictable and call.verb != "check"  # which runs in another dtype
                 work.expect(call.verb, forward, trusted=trusted)
             known = None if plan.dynamic is not None else plan.outputs
@@ -152,32 +151,43 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 def _planned(function: Function, call: Call, work: Work) -> Plan:
     demand = Demand()
     dynamic: str | None = None
-    random = False
-    rehearsal = Work(work.limits, seconds=work.seconds, batch=call.batch or 1)
+    rehearsal = Work(work.limits, seconds=work.seconds)
 
     def listen(op: Op, estimate: Estimate) -> None:
-        nonlocal demand, dynamic, random
+        nonlocal demand, dynamic
         rehearsal.tick()
-        rehearsal.weigh(op.name, estimate, rehearsal.batch)
+        rehearsal.weigh(op.name, estimate, 1)
         size = sum(s.nbytes for s in estimate.outputs) + estimate.workspace
         demand = demand.plus(estimate.cost, 0 if op.kind == "view" else size)
         if estimate.bound:
             dynamic = dynamic or f"the shape of what {op.name}() makes depends on values"
-        random = random or op.family == "random"
 
     silent = Work(work.limits, seconds=work.seconds, light=work.light)
     silent.planned = silent.rehearses = True  # the listener admits
     try:
         with hollowing(listen), function.program.opened(silent) as run:
-            outputs = _run(function, call, [hollow(s) for s in call.examples()], run)
+            outputs = _rehearsed(call, lambda tensors: _run(function, call, tensors, run))
     except LimitExceeded:
         raise
     except (EngineError, ServiceError) as error:
         return Plan({}, Demand(), f"the function reads values, or fails: {error}"[:300])
     if dynamic is not None:
         return Plan({}, Demand(), dynamic)
-    specs = {name: Spec(tuple(t.shape), t.dtype) for name, t in outputs.items()}
-    return Plan(specs, demand, None, random)
+    first = 1 if call.batch else 0  # the batch stands before each example's dims
+    specs = {name: Spec(tuple(t.shape)[first:], t.dtype) for name, t in outputs.items()}
+    return Plan(specs, demand)
+
+
+def _rehearsed(call: Call, run: Callable[[list[Tensor]], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The outputs of hollow inputs: of a batch as vmap will have it, so that what is the same for all examples is counted once."""
+    values = [hollow(Spec(a.shape, dtypes.of_numpy(a.dtype))) for a in call.arrays]
+    if not call.batch:
+        return run(list(values))
+    assert call.axes is not None
+    outputs: dict[str, Tensor] = vmap(lambda *given: run(list(given)), tuple(call.axes), randomness="different")(
+        *values
+    )
+    return outputs
 
 
 def _abstract(function: Function, call: Call, work: Work, plan: Plan) -> Answer:
@@ -192,7 +202,7 @@ def _abstract(function: Function, call: Call, work: Work, plan: Plan) -> Answer:
             outputs = _run(function, call, [_tensor(a) for a in call.arrays], run)
         specs = {name: Spec(tuple(t.shape), t.dtype) for name, t in outputs.items()}
     head = [call.batch] if call.batch else []
-    demand = (plan.demand if plan.dynamic is None else work.demand).times(call.batch or 1)
+    demand = plan.demand if plan.dynamic is None else work.demand
     return {
         "outputs": {name: {"shape": head + list(s.shape), "dtype": s.dtype.name} for name, s in specs.items()},
         "inputs": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from engine.op import Estimate
@@ -31,12 +31,6 @@ class Demand:
 
     def plus(self, cost: int, size: int) -> Demand:
         return Demand(self.cost + cost, self.calls + 1, self.bytes + size, max(self.largest, size))
-
-    def times(self, n: int) -> Demand:
-        """The same for a batch of n."""
-        if n == 1:
-            return self
-        return replace(self, cost=self.cost * n, bytes=self.bytes * n, largest=self.largest * n)
 
 
 class Work:

@@ -210,3 +210,16 @@ def test_much_to_show_is_not_shown_on_the_event_loop() -> None:
 def test_many_gradients_of_much_are_refused_before_they_are_made(verb: str, body: Any) -> None:
     with pytest.raises(LimitExceeded, match=f"what {verb} answers"):
         evaluated("def f(x, y=1.0):\n    return x[0] ** 2 * y\n", verb, **body)
+
+
+def test_what_is_the_same_for_all_examples_is_counted_once() -> None:
+    code = "def f(v, x):\n    return torch.tanh(x @ v.T + v.sum()).sum()\n"
+    inputs = {"v": [[0.01] * 100] * 100, "x": [[0.5] * 100] * 1_000}
+    whole = evaluated(code, "abstract", inputs, in_axes={"x": 0})
+    one = evaluated(code, "abstract", {"v": inputs["v"], "x": inputs["x"][0]})
+    assert whole["outputs"]["output"]["shape"] == [1_000]
+    assert whole["estimate"]["bytes"] < 1_000 * one["estimate"]["bytes"]
+    found = evaluated(code, "value_and_grad", inputs, in_axes={"x": 0}, wrt="x")
+    assert found["gradients"]["x"].shape == (1_000, 100)
+    with pytest.raises(LimitExceeded, match="what grad answers"):  # of v there would be a thousand
+        evaluated(code, "grad", inputs, in_axes={"x": 0})
