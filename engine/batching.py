@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.apply import batch_hooks, dispatch_inplace, run
 from engine.errors import TensorError
+from engine.grad_mode import grad_enabled
 from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
 from engine.op import OPS, Op
 from engine.rules import rules
@@ -221,6 +222,9 @@ def _apply_inplace(op: Op, bound: list[Any]) -> Any:
             "elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
             "Please try to use out-of-place operators instead"
         )
+    if grad_enabled.get() and node_of(target.physical) is not None:  # what is overwritten is saved as it was
+        bound = list(bound)
+        bound[op.tensors[0]] = rules.clone(target)
     result = run(op, bound)
     dispatch_inplace(OPS["copy"], (target.physical, front(result, level, size_of(bound, level))), {})
     return target

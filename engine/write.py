@@ -156,7 +156,7 @@ class CopySlices(Plan):
 
         region = np.zeros(g._array.shape, dtype=bool)
         replay(region, chain)[...] = True
-        part = rules._as_strided_chain(g, chain)
+        part = rules._as_strided_chain(g, chain) if type(g) is Tensor else _step_by_step(g, chain)
         produced = self.inner.backward(part, saved, inner_attrs)
         if produced[0] is None:
             inside = rules.zeros_like(g)
@@ -165,6 +165,18 @@ class CopySlices(Plan):
 
             inside = _replay_vjp(rules.sum_to_size(produced[0], part.shape), chain)
         return (rules.where(region, inside, g), *produced[1:])
+
+
+def _step_by_step(t: Tensor, chain: tuple[Step, ...]) -> Tensor:
+    """The view of a batched tensor, by calls that go through the batch rules."""
+    from engine.apply import run
+
+    for step in chain:
+        bound = list(step.attrs)
+        bound[step.op.tensors[0]] = t
+        made = run(step.op, bound)
+        t = made if step.number is None else made[step.number]
+    return t
 
 
 def _fitted(g: Any, shape: tuple[int, ...]) -> Any:

@@ -202,3 +202,21 @@ def test_in_place_writes_reach_the_batch() -> None:
 def test_what_cannot_be_mapped_says_why(call: Any, says: str) -> None:
     with pytest.raises((RuntimeError, ValueError), match=says.replace("(", r"\(").replace(")", r"\)")):
         call()
+
+
+def written_copies(x: Any) -> Any:
+    y = x.clone()
+    y[1:] *= x[:-1]
+    y[0] = x.norm()
+    return (y**3).mean()
+
+
+def test_derivatives_of_views_written_in_place_go_under_each_other_and_under_vmap() -> None:
+    rows = engine.tensor([[0.4, -1.1, 0.7], [2.0, 0.5, -0.3]], dtype=engine.float64)
+    for derivative in (func.grad, func.hessian, lambda f: func.jacrev(func.jacrev(f))):
+        together = func.vmap(derivative(written_copies))(rows)
+        for k in range(2):
+            alone = derivative(written_copies)(rows[k])
+            np.testing.assert_allclose(together[k].numpy(), alone.numpy(), rtol=1e-12)
+    point = rows[0].clone().requires_grad_()
+    assert engine.autograd.gradgradcheck(written_copies, point)
