@@ -11,7 +11,7 @@ from engine.node import AccumulateGrad, Node, Port
 from engine.picture import Graph, GraphEdge, GraphNode
 from engine.tensor import Tensor, node_of, wrap
 
-__all__ = ["graph_of"]
+__all__ = ["graph_of", "short_text"]
 
 SHOWN: Final = 6
 """Elements up to which values are written into the graph."""
@@ -63,8 +63,8 @@ def _place(edge: Any) -> tuple[int, int]:
     return (edge.seq, edge.number if type(edge) is Port else 0)
 
 
-def _text(array: Any) -> str | None:
-    """A few values as a short text."""
+def short_text(array: Any) -> str | None:
+    """A few values as a short text; None of more than ``SHOWN``."""
     if array is None or array.size > SHOWN:
         return None
     return (
@@ -77,7 +77,9 @@ def _text(array: Any) -> str | None:
 
 
 def _gradient(t: Tensor | None) -> str | None:
-    return None if t is None else _text(t._array)
+    if t is None:
+        return None
+    return short_text(t._array) or f"of shape [{', '.join(map(str, t.shape))}]"
 
 
 def _leaf(node: AccumulateGrad, known: Mapping[tuple[int, int], tuple[str, Tensor]]) -> GraphNode:
@@ -90,7 +92,7 @@ def _leaf(node: AccumulateGrad, known: Mapping[tuple[int, int], tuple[str, Tenso
         tensor=name,
         shape=tuple(node.shape),
         dtype=node.dtype.name,
-        value=_text(node.array),
+        value=short_text(node.array),
         grad=_gradient(node.meta.grad),
     )
 
@@ -113,7 +115,7 @@ def _operator(node: Node, known: Mapping[tuple[int, int], tuple[str, Tensor]]) -
         dtype=dtype.name,
         saved=saved,
         freed=node.freed,
-        value=None if tensor is None else _text(tensor._array),
+        value=None if tensor is None else short_text(tensor._array),
         grad=None if tensor is None else _gradient(tensor.grad),
     )
 
@@ -127,6 +129,6 @@ def _plain(node_id: str, name: str, t: Tensor, kind: Any) -> GraphNode:
         tensor=name,
         shape=tuple(t.shape),
         dtype=t.dtype.name,
-        value=_text(t._array),
+        value=short_text(t._array),
         grad=_gradient(t.grad),
     )

@@ -106,6 +106,7 @@ def _serve(settings: Settings, app: Any) -> int:
     gc.freeze()  # what was imported stays
     print(
         f"Gradwire serves on http://{shown}:{settings.port}\n"
+        f"  playground     http://{shown}:{settings.port}/\n"
         f"  documentation  http://{shown}:{settings.port}/docs\n"
         f"  operators      http://{shown}:{settings.port}/v1/ops\n"
         f"  {_kept(settings)}; Ctrl-C ends",

@@ -12,6 +12,7 @@ from service.scripts.cell import Cell, define, predefined, using
 from service.scripts.errors import ScriptCancelled, ScriptError
 from service.scripts.showing import repr_of, text_of
 from service.scripts.values import MISSING, Contents, Namespace, Parameter, Run, ScriptFunction
+from service.scripts.watching import Traces
 
 __all__ = [
     "MISSING",
@@ -25,6 +26,7 @@ __all__ = [
     "ScriptCancelled",
     "ScriptError",
     "ScriptFunction",
+    "Traces",
     "define",
     "predefined",
     "repr_of",

@@ -27,10 +27,14 @@ FRAMES: Final = 12_000  # Python's own limit of frames, which the budget's depth
 
 
 class Cell:
-    """A text that was read and checked: nothing of it has run yet. Errors: ScriptError, LimitExceeded."""
+    """A text that was read and checked: nothing of it has run yet. Errors: ScriptError, LimitExceeded.
 
-    def __init__(self, code: str, *, most_bytes: int = 65_536) -> None:
+    traced: whether its backward calls are to tell how they walk.
+    """
+
+    def __init__(self, code: str, *, most_bytes: int = 65_536, traced: bool = False) -> None:
         self.code = code
+        self.traced = traced
         tree, _ = parse(code, most_bytes=most_bytes)
         compiler = Compiler(code)
         scope = Scope("module", None, set())

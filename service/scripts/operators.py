@@ -146,7 +146,9 @@ def _bounded(run: Run, node: str, a: Any, b: Any) -> None:
 def _tensors(run: Run, symbol: str, row: str, python: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if isinstance(a, Tensor):
         if quick(run, symbol, a, b):
-            return settled(run, symbol, python(a, b))
+            result = settled(run, symbol, python(a, b))
+            run.left_out.note(row, result, (a, b))
+            return result
         other = b
     else:
         other = a

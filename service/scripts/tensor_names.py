@@ -62,7 +62,11 @@ def _quiet(name: str) -> Callable[..., Any]:
     def method(run: Run, self: Tensor, *args: Any, **kwargs: Any) -> Any:
         run.budget.hold(name, 64)
         found = getattr(self, name)(*args, **kwargs) if overridden else own(self, *args, **kwargs)
-        return settled(run, name, found) if isinstance(found, Tensor) else found
+        if not isinstance(found, Tensor):
+            return found
+        if name == "detach":
+            run.left_out.note(name, found, (self,))
+        return settled(run, name, found)
 
     return method
 
@@ -76,7 +80,10 @@ def _backward(
     inputs: Any = None,
 ) -> None:
     run.budget.walk([self], bool(create_graph))
-    self.backward(gradient, retain_graph, bool(create_graph), inputs)
+    if run.traces is None:
+        self.backward(gradient, retain_graph, bool(create_graph), inputs)
+    else:
+        run.traces.walk(self, gradient, retain_graph, bool(create_graph), inputs)
 
 
 def _tolist(run: Run, self: Tensor) -> Any:

@@ -80,7 +80,14 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
         budget.hold(what, 2 * target.nbytes + 64, 2)
         return run_inplace(op, bound)
     budget.hold(what, 64 if op.kind == "view" else size + found.workspace + 64)
-    return settled(running, what, run(op, bound))
+    result = settled(running, what, run(op, bound))
+    if op.differentiable:
+        running.left_out.note(name, result, _flat(bound))
+    return result
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [w for v in values for w in (v if type(v) is list else (v,))]
 
 
 def _estimated(op: Op, bound: Sequence[Any]) -> Estimate:
@@ -120,7 +127,9 @@ def _spread(found: Estimate, bound: Sequence[Any]) -> Estimate:
 def index(running: Run, t: Tensor, key: Any) -> Any:
     """``t[key]``."""
     _admit_index(running, t, key)
-    return settled(running, "getitem", t[key])
+    result = settled(running, "getitem", t[key])
+    running.left_out.note("getitem", result, (t,))
+    return result
 
 
 def store(running: Run, t: Tensor, key: Any, value: Any) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from service.scripts.budget import Budget
 from service.scripts.containers import Lazy, Opaque, OrderedSet
+from service.scripts.watching import LeftOut, Traces
 
 if TYPE_CHECKING:
     import ast
@@ -37,11 +38,16 @@ class Run:
     """One run of a script: its budget, what it printed, and the addresses that it showed. Enter it to make it the running one.
 
     undo: called with a holder of a list's, dict's or object's contents before they are changed for the first time.
+    traces: where its backward calls tell how they walked. left_out: what was computed without being recorded.
     """
 
-    def __init__(self, budget: Budget, undo: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self, budget: Budget, undo: Callable[[Any], None] | None = None, *, traces: Traces | None = None
+    ) -> None:
         self.budget = budget
         self.undo = undo
+        self.traces = traces
+        self.left_out = LeftOut()
         self.output: list[str] = []
         self.truncated = False
         self._addresses: dict[int, tuple[int, Any]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engine.graph import graph_of
+from engine.graph import graph_of, short_text
 from engine.picture import Graph, GraphEdge, GraphNode
 from engine.tensor import Tensor, node_of
 from service.functions.capture import Captured, captured
@@ -63,6 +63,7 @@ def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
                 dtype=b.tensor.dtype.name,
                 saved=(),
                 freed=False,
+                value=short_text(b.tensor._array),
             )
         )
         for k, t in enumerate(b.unrecorded.inputs):

@@ -283,15 +283,16 @@ class SessionManager:
         answer: Callable[[Transaction, Ran], T],
         *,
         key: Key | None = None,
+        traced: bool = False,
     ) -> T:
         """A script in its session's turn: one transaction, the answer rendered, its record kept, then commit.
 
-        Errors: ScriptError, LimitExceeded, ScriptCancelled.
+        traced: whether its backward calls tell how they walk. Errors: ScriptError, LimitExceeded, ScriptCancelled.
         """
         entry = self.find(session_id)
 
         def work(tx: Transaction) -> T:
-            cell = Cell(code, most_bytes=tx.session.limits.script_source_bytes)
+            cell = Cell(code, most_bytes=tx.session.limits.script_source_bytes, traced=traced)
             entry.script = budget_of(tx)
             try:
                 return answer(tx, run_cell(tx, cell, entry.script, on_error))

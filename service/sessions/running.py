@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from engine.tensor import Tensor
-from service.scripts import MISSING, Budget, Cell, Contents, Run, ScriptCancelled, repr_of
+from service.scripts import MISSING, Budget, Cell, Contents, Run, ScriptCancelled, Traces, repr_of
 from service.scripts.keeping import can_be_kept
 from service.steps.errors import InvalidInput, ServiceError
 from service.steps.outcome import Outcome
@@ -31,7 +31,7 @@ _BOUNDLESS: Final = 2**62
 class Ran:
     """What a run answers: what it printed, whether some of it was left out, the last value and its text, names bound, steps taken.
 
-    error: what ended it early, where the lines before were to be kept.
+    error: what ended it early, where the lines before were to be kept. traces: how its last backward calls walked, if it was traced.
     """
 
     stdout: str
@@ -41,6 +41,7 @@ class Ran:
     names: list[str]
     steps: int
     error: ServiceError | None = None
+    traces: list[dict[str, Any]] | None = None
 
 
 def budget_of(tx: Transaction) -> Budget:
@@ -64,7 +65,8 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
     space = tx.session.space
     space.bound.clear()
     space.deleted.clear()
-    run = Run(budget, lambda thing: tx.remember(Contents(thing), "state"))
+    traces = Traces() if cell.traced else None
+    run = Run(budget, lambda thing: tx.remember(Contents(thing), "state"), traces=traces)
     error: ServiceError | None = None
     value: Any = None
     mark = tx.mark()
@@ -92,15 +94,16 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
             space.deleted.clear()
             space.deleted.update(kept[1])
         tx.restore(modes)
-        names = _flush(tx)
+        names = _flush(tx, run)
         with run:
             text = None if value is None else repr_of(run, value)[:SHOWN]
     finally:
         space.bound.clear()
         space.deleted.clear()
+    told = None if traces is None else list(traces.kept)
     if error is None or count:
         _journal(tx, cell, budget, names, None if error is None else count)
-    return Ran("".join(run.output), run.truncated, value, text, names, budget.steps, error)
+    return Ran("".join(run.output), run.truncated, value, text, names, budget.steps, error, told)
 
 
 def _journal(tx: Transaction, cell: Cell, budget: Budget, names: list[str], count: int | None) -> None:
@@ -123,7 +126,7 @@ def repeat(tx: Transaction, data: Mapping[str, Any]) -> None:
     run_cell(tx, cell, budget)
 
 
-def _flush(tx: Transaction) -> list[str]:
+def _flush(tx: Transaction, run: Run) -> list[str]:
     """Hand the names that a run has bound to the session."""
     session = tx.session
     space = session.space
@@ -137,7 +140,7 @@ def _flush(tx: Transaction) -> list[str]:
         if isinstance(value, Tensor) and type(value) is Tensor and _is_id(name):
             known = session.names.get(name)
             if known is None or known.tensor is not value:
-                tx.bind(name, value)
+                tx.bind(name, value, run.left_out.of(value))
         elif can_be_kept(value):
             if session.values.get(name, MISSING) is not value or name in session.names:
                 tx.keep_value(name, value)

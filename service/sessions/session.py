@@ -6,7 +6,7 @@ A request is one transaction: ``tx = session.begin(); tx.step(s); tx.commit()``.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from service.steps.step import Step
     from service.steps.workspace import Scope
 
-__all__ = ["Binding", "Session", "Unrecorded"]
+__all__ = ["Binding", "Session", "Unrecorded", "detached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,13 @@ class Unrecorded:
 
     op: str
     inputs: tuple[Tensor, ...]
+
+
+def detached(step: Step, resolve: Callable[[str], Tensor | None]) -> Unrecorded | None:
+    """What a step of ``detach`` leaves out of a history that there is; None for any other step."""
+    source = step.args[0] if step.op == "detach" and step.args else None
+    found = resolve(source) if isinstance(source, str) else None
+    return Unrecorded("detach", (found,)) if found is not None and found.requires_grad else None
 
 
 @dataclass(frozen=True, slots=True)

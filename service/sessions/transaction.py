@@ -24,7 +24,7 @@ from engine.transaction import Transaction as UndoLog
 from service.sessions.beside import came_in, remember
 from service.sessions.costs import tensors_among, walk_cost
 from service.sessions.plans import Plan, admitted, recall
-from service.sessions.session import Binding, Session, Unrecorded
+from service.sessions.session import Binding, Session, Unrecorded, detached
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
 from service.steps.limits import Meter
@@ -134,7 +134,7 @@ class Transaction:
                 self._refuse_id(step, not row.keeps)
                 return outcome
             if row.keeps:
-                return self._kept(step, outcome.tensors, outcome.several)
+                return self._kept(step, outcome.tensors, outcome.several, detached(step, self.resolve))
             self._refuse_id(step, True)
             return Outcome(self._plain_ids(step, outcome), outcome.tensors, outcome.several)
         if step.op in INDEXING:
@@ -436,9 +436,9 @@ class Transaction:
             raise UnknownReference(f"the session holds no tensor '{name}'", argument=name)
         return found.tensor
 
-    def bind(self, name: str, tensor: Tensor) -> None:
-        """Bind an id, anew where it is bound."""
-        self._bind(name, tensor, None)
+    def bind(self, name: str, tensor: Tensor, left_out: tuple[str, tuple[Tensor, ...]] | None = None) -> None:
+        """Bind an id, anew where it is bound. left_out: the operator and inputs of a tensor whose history was not recorded."""
+        self._bind(name, tensor, None if left_out is None else Unrecorded(*left_out))
 
     def _bind(self, name: str, tensor: Tensor, unrecorded: Unrecorded | None) -> None:
         session = self.session

@@ -22,10 +22,12 @@ from service.steps.errors import InvalidInput
 from service.steps.outcome import Outcome
 from service.steps.workspace import Workspace
 
-__all__ = ["VERBS", "Verb", "run_verb", "verb"]
+__all__ = ["VERBS", "Verb", "run_verb", "trace_listener", "verb"]
 
 MOST_TRACED: Final = 1_000
 """Nodes that a trace reports; a longer walk is cut there and says so."""
+MOST_TRACED_ELEMENTS: Final = 4_000_000
+"""Elements that the values of one trace have together; past them a value is told by its shape and dtype alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def backward(
     """
     workspace.charge_backward([tensor], create_graph)
     events: list[dict[str, Any]] = []
-    listen = _listener(events) if trace else None
+    listen = trace_listener(events) if trace else None
     metas = accumulate(tensor, gradient, retain_graph, create_graph, inputs, trace=listen)
     reached = workspace.names_of({id(m) for m in metas})
     value: dict[str, Any] = {"gradients": {name: workspace.lookup(name).grad for name in reached}}
@@ -119,23 +121,32 @@ def backward(
     return Outcome(value=value)
 
 
-def _listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
+def trace_listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
+    """What ``accumulate`` tells of each node goes into ``events``, as plain data and arrays: bounded in nodes and elements."""
+    room = MOST_TRACED_ELEMENTS
+
+    def shown(g: Any) -> Any:
+        nonlocal room
+        array = _shown(g, room)
+        room -= getattr(array, "size", 0)
+        return array
+
     def listen(event: Event) -> None:
         node, upstream, produced = event
         if len(events) >= MOST_TRACED:
             return
         entry: dict[str, Any] = {"node": f"n{node.seq}", "name": node.name().removeprefix("torch::autograd::")}
-        entry["upstream"] = [_shown(g) for g in upstream]
+        entry["upstream"] = [shown(g) for g in upstream]
         if isinstance(node, AccumulateGrad):
             before = node.meta.grad
             entry["produced"] = []
-            entry["accumulated"] = _shown(upstream[0] if before is None else before._array + _shown(upstream[0]))
+            entry["accumulated"] = shown(upstream[0] if before is None else before._array + _raw(upstream[0]))
         else:
             entry["produced"] = [
                 {
                     "to": None if e is None else f"n{e.seq}",
                     "output": e.number if type(e) is Port else 0,
-                    "gradient": _shown(p),
+                    "gradient": shown(p),
                 }
                 for e, p in zip(node.edges, produced, strict=True)
             ]
@@ -145,11 +156,17 @@ def _listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
     return listen
 
 
-def _shown(g: Any) -> Any:
+def _raw(g: Any) -> Any:
+    return g._array if isinstance(g, Tensor) else g
+
+
+def _shown(g: Any, room: int) -> Any:
     if g is None:
         return None
-    array = g._array if isinstance(g, Tensor) else g
-    return array.copy() if hasattr(array, "copy") else array
+    array = _raw(g)
+    if array.size > room:
+        return {"shape": list(array.shape), "dtype": array.dtype.name, "data_omitted": True}
+    return array.copy()
 
 
 @verb(

@@ -8,10 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
+
+from tests.end_to_end.browser import CHROMIUM, Playground
 
 
 def free_port() -> int:
@@ -67,3 +72,27 @@ def live_url() -> Iterator[str]:
 def http(live_url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=live_url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser(require_tool: Callable[..., Path], require_module: Callable[[str], ModuleType]) -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    chromium = require_tool(CHROMIUM)
+    with require_module("playwright.sync_api").sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def playground(browser: Any, live_url: str, request: pytest.FixtureRequest) -> Iterator[Playground]:
+    """The playground in a blank browser; a test's mark ``context`` gives the browser's size and colours."""
+    marked = request.node.get_closest_marker("context")
+    options = {"viewport": {"width": 1280, "height": 800}, **(marked.kwargs if marked else {})}
+    context = browser.new_context(**options)
+    page = Playground(context.new_page(), live_url)
+    try:
+        yield page
+        assert page.wrong == []
+    finally:
+        context.close()

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from service.api.routes import batch, catalogue, docs, functions, graph, health, ops, run, scopes, sessions, tensors
+from service.api.routes import (
+    batch,
+    catalogue,
+    docs,
+    functions,
+    graph,
+    health,
+    ops,
+    playground,
+    run,
+    scopes,
+    sessions,
+    tensors,
+)  # fmt: skip
 
 ROUTERS = (
     sessions.router,
@@ -17,6 +30,7 @@ ROUTERS = (
     catalogue.router,
     health.router,
     docs.router,
+    playground.router,
 )
 
 __all__ = ["ROUTERS"]

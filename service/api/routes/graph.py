@@ -7,8 +7,8 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from engine.picture import Graph, to_dot, to_mermaid, to_svg
-from service.api.exchange import parts
+from engine.picture import Graph, summarise, to_dot, to_mermaid, to_svg
+from service.api.exchange import integer, parts
 from service.api.schemas import graph as schema
 from service.sessions.graphs import session_graph
 from service.sessions.transaction import Transaction
@@ -32,11 +32,12 @@ async def read_graph(request: Request, session_id: str) -> Response:
     if name not in FORMATS:
         raise InvalidInput("'format' must be json, dot, mermaid or svg", argument="format")
     roots = request.query_params.getlist("root")
+    most = integer(request, "max_nodes", 0, 8, 100_000)
     media_type, encode = FORMATS[name]
 
     def work(tx: Transaction) -> bytes:
         graph = session_graph(tx, roots)
         tx.meter.spend(20_000 * len(graph.nodes))
-        return encode(graph)
+        return encode(summarise(graph, most) if most else graph)
 
     return Response(await parts(request).sessions.run(session_id, work), media_type=media_type)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from engine.tensor import Tensor
 from service.api.exchange import Data, data_mode, idempotency_key, parts, read_object, replied, reply
 from service.api.problems import problem_of
-from service.api.rendering import tensor_json
+from service.api.rendering import tensor_json, verb_json
 from service.api.schemas import run as schema
 from service.sessions.outcomes import Reply
 from service.sessions.running import OnError, Ran
@@ -26,14 +26,16 @@ MOST: Final = 10_000
 @router.post("", **schema.RUN)
 async def run_script(request: Request, session_id: str) -> Response:
     """Run a script: all of it, or nothing; with ``"on_error": "keep"`` the statements before the one that failed."""
-    code, on_error = await _read(request)
+    code, on_error, traced = await _read(request)
     mode = data_mode(request)
 
     def rendered(tx: Transaction, ran: Ran) -> Reply:
         return reply(_run_json(tx, ran, mode))
 
     key = await idempotency_key(request)
-    return replied(await parts(request).sessions.run_script(session_id, code, on_error, rendered, key=key))
+    return replied(
+        await parts(request).sessions.run_script(session_id, code, on_error, rendered, key=key, traced=traced)
+    )
 
 
 @router.delete("", status_code=204, **schema.CANCEL)
@@ -43,8 +45,8 @@ async def cancel_script(request: Request, session_id: str) -> Response:
     return Response(status_code=204)
 
 
-async def _read(request: Request) -> tuple[str, OnError]:
-    """The text and what to do on an error, of a JSON body or of the text itself. Errors: InvalidInput, the codec's."""
+async def _read(request: Request) -> tuple[str, OnError, bool]:
+    """The text, what to do on an error, and whether to trace, of a JSON body or of the text itself. Errors: InvalidInput, the codec's."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in TEXT:
         try:
@@ -52,14 +54,17 @@ async def _read(request: Request) -> tuple[str, OnError]:
         except UnicodeDecodeError:
             raise InvalidInput("the script must be UTF-8") from None
         on_error: Any = request.query_params.get("on_error", "rollback")
+        traced: Any = {"true": True, "false": False}.get(request.query_params.get("trace", "false"))
     else:
         body = await read_object(request, schema.RUN_FIELDS)
-        code, on_error = body.get("code"), body.get("on_error", "rollback")
+        code, on_error, traced = body.get("code"), body.get("on_error", "rollback"), body.get("trace", False)
     if not isinstance(code, str):
         raise InvalidInput("'code' must be the script's text", argument="code")
     if on_error not in ("rollback", "keep"):
         raise InvalidInput("'on_error' must be rollback or keep", argument="on_error")
-    return code, on_error
+    if type(traced) is not bool:
+        raise InvalidInput("'trace' must be true or false", argument="trace")
+    return code, on_error, traced
 
 
 def _run_json(tx: Transaction, ran: Ran, mode: Data) -> dict[str, Any]:
@@ -82,6 +87,8 @@ def _run_json(tx: Transaction, ran: Ran, mode: Data) -> dict[str, Any]:
         shown = _plain(value, room, 0)
         if room[0] >= 0:
             found["value"]["value"] = shown
+    if ran.traces is not None:
+        found["traces"] = verb_json(ran.traces, mode, tx)
     if ran.error is not None:
         found["error"] = problem_of(ran.error)
     return found

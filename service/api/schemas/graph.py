@@ -46,6 +46,11 @@ READ = described(
     query=[
         query("root", "a reference; may be given several times", {"type": "array", "items": {"type": "string"}}),
         query("format", "data or a picture", {"enum": ["json", "dot", "mermaid", "svg"], "default": "json"}),
+        query(
+            "max_nodes",
+            "a graph of more nodes is summarised: runs and regions become nodes of kind group",
+            {"type": "integer", "minimum": 8, "maximum": 100_000},
+        ),
     ],
     problems=(422,),
     media={"text/vnd.graphviz": {}, "text/plain": {}, "image/svg+xml": {}},

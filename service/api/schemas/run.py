@@ -17,6 +17,7 @@ class Script(Model):
     on_error: Literal["rollback", "keep"] = Field(
         "rollback", description="keep: what the statements before the failing one did stays"
     )
+    trace: bool = Field(False, description="tell how the last backward calls walked, node by node")
 
 
 class PlainValue(Model):
@@ -24,6 +25,13 @@ class PlainValue(Model):
 
     repr: str = Field(description="as Python prints it")
     value: Any = Field(None, description="the same as JSON, where it is plain data and not too much of it")
+
+
+class Walk(Model):
+    """One backward call of a script."""
+
+    root: str | None = Field(description="the node that it began at, as in the graph")
+    trace: list[dict[str, Any]] = Field(description="as backward answers it with trace")
 
 
 class RunAnswer(Model):
@@ -35,9 +43,10 @@ class RunAnswer(Model):
     names: list[str] = Field(description="the names that it bound, in order")
     steps: int = Field(description="statements, iterations and calls")
     error: Problem | None = Field(None, description="with on_error keep: what ended it")
+    traces: list[Walk] | None = Field(None, description="with trace: its last backward calls, at most four")
 
 
-RUN_FIELDS: Final = frozenset({"code", "on_error"})
+RUN_FIELDS: Final = frozenset({"code", "on_error", "trace"})
 TUTORIAL: Final = """import torch
 x = torch.ones(2, 2, requires_grad=True)
 y = x + 2
@@ -60,6 +69,7 @@ RUN = described(
         query(
             "on_error", "for a text/x-python body: as the field", {"enum": ["rollback", "keep"], "default": "rollback"}
         ),
+        query("trace", "for a text/x-python body: as the field", {"type": "boolean", "default": False}),
     ],
     problems=(400, 409, 413, 415, 422),
     keyed=True,

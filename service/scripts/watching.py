@@ -1,0 +1,59 @@
+"""What a run tells of itself beside its values: how its backward calls walked, and what was computed without being recorded."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from engine.backward import accumulate
+from engine.grad_mode import grad_enabled
+from engine.tensor import Tensor, node_of
+from service.steps.verbs import trace_listener
+
+__all__ = ["LeftOut", "Traces"]
+
+MOST: Final = 4
+REMEMBERED: Final = 256
+
+
+class Traces:
+    """The walks of a run's last backward calls, node by node, as the verb ``backward`` tells them with ``trace``."""
+
+    def __init__(self) -> None:
+        self.kept: deque[dict[str, Any]] = deque(maxlen=MOST)
+
+    def walk(self, root: Tensor, gradient: Any, retain_graph: Any, create_graph: bool, inputs: Any) -> None:
+        """``root.backward(…)``, told. Errors: the engine's."""
+        node = node_of(root)
+        events: list[dict[str, Any]] = []
+        listen = trace_listener(events)
+        accumulate(root, gradient, retain_graph, create_graph, inputs, trace=listen)
+        self.kept.append({"root": None if node is None else f"n{node.seq}", "trace": events})
+
+
+class LeftOut:
+    """Results that have no history because a no_grad scope or ``detach`` left it out: the operator and its inputs, while they live."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[weakref.ref[Tensor], str, tuple[Tensor, ...]]] = {}
+
+    def note(self, what: str, result: Any, inputs: Iterable[Any]) -> None:
+        """Remember a result whose inputs require grad while it does not, where nothing is recorded now."""
+        if grad_enabled.get() and what != "detach":
+            return
+        sources = tuple(t for t in inputs if isinstance(t, Tensor) and t.requires_grad)
+        if not sources:
+            return
+        for t in result if isinstance(result, tuple) else (result,):
+            if isinstance(t, Tensor) and not t.requires_grad:
+                self._found[id(t)] = (weakref.ref(t), what, sources)
+        if len(self._found) > REMEMBERED:
+            alive = [(k, v) for k, v in self._found.items() if v[0]() is not None]
+            self._found = dict(alive[-REMEMBERED // 2 :])
+
+    def of(self, t: Tensor) -> tuple[str, tuple[Tensor, ...]] | None:
+        """The operator and the inputs of a tensor that was left out."""
+        found = self._found.get(id(t))
+        return None if found is None or found[0]() is not t else found[1:]
