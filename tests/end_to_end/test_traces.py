@@ -114,8 +114,9 @@ def test_a_large_graph_is_summarised_in_every_format(http: httpx.Client, session
     small = http.get(f"{session}/graph?max_nodes=60").json()["nodes"]
     assert len(small) <= 60
     assert "group" in {n["kind"] for n in small}
-    mermaid = http.get(f"{session}/graph?max_nodes=60&format=mermaid").text
-    assert len(mermaid) < 20_000
+    mermaid = http.get(f"{session}/graph?format=mermaid").text
+    assert len(mermaid) < 50_000  # what Mermaid itself takes
+    assert mermaid.count("-->") < 500
     assert http.get(f"{session}/graph?max_nodes=7").json()["argument"] == "max_nodes"
 
 

@@ -24,6 +24,9 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Graph], bytes]]]] = {
     "svg": ("image/svg+xml", lambda g: to_svg(g).encode()),
 }
 
+MERMAID: Final = 150
+"""Nodes from which a Mermaid text is a summary, unless asked otherwise: Mermaid refuses 500 edges or 50,000 characters."""
+
 
 @router.get("", **schema.READ)
 async def read_graph(request: Request, session_id: str) -> Response:
@@ -33,6 +36,7 @@ async def read_graph(request: Request, session_id: str) -> Response:
         raise InvalidInput("'format' must be json, dot, mermaid or svg", argument="format")
     roots = request.query_params.getlist("root")
     most = integer(request, "max_nodes", 0, 8, 100_000)
+    most = most or (MERMAID if name == "mermaid" else 0)
     media_type, encode = FORMATS[name]
 
     def work(tx: Transaction) -> bytes:

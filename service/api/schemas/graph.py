@@ -48,7 +48,7 @@ READ = described(
         query("format", "data or a picture", {"enum": ["json", "dot", "mermaid", "svg"], "default": "json"}),
         query(
             "max_nodes",
-            "a graph of more nodes is summarised: runs and regions become nodes of kind group",
+            "a graph of more nodes is summarised: runs and regions become nodes of kind group (else: mermaid from 150, svg from 300)",
             {"type": "integer", "minimum": 8, "maximum": 100_000},
         ),
     ],

@@ -322,6 +322,7 @@ export class GraphView {
   // done: nodes that were passed; current: the node of the step; gradients: [from, to, input, text] of edges that carry one.
   walk({ current, done, gradients }) {
     if (!this.places) return;
+    this.svg.querySelector(".nodes").classList.toggle("walking", current !== null);
     for (const [id, { element }] of this.places) {
       element.classList.toggle("current", id === current);
       element.classList.toggle("passed", done.has(id));

@@ -5,6 +5,9 @@ import { text } from "./values.js";
 
 const n = (value) => String(Math.round(value * 100) / 100);
 
+// A picture is drawn in about the pixels that it gets, so that its numbers can be read on a phone too.
+const drawnWidth = () => (matchMedia("(max-width: 40rem)").matches ? 320 : 560);
+
 function ticks(low, high, count) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -26,7 +29,7 @@ function frame({ width, height, x: [x0, x1], y: [y0, y1], label }) {
       s("line", { class: "grid", x1: left, x2: width - right, y1: n(py(v)), y2: n(py(v)) }),
       s("text", { class: "tick", x: left - 6, y: n(py(v) + 3.5), "text-anchor": "end" }, text(v)),
     ]),
-    ticks(x0, x1, 6).map((v) => s("text", { class: "tick", x: n(px(v)), y: height - 7, "text-anchor": "middle" }, text(v))),
+    ticks(x0, x1, Math.min(6, width / 70)).map((v) => s("text", { class: "tick", x: n(px(v)), y: height - 7, "text-anchor": "middle" }, text(v))),
   ];
   const svg = s("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, marks);
   return { svg, px, py };
@@ -42,7 +45,7 @@ export function curve(values, total) {
   const [y0, y1] = logarithmic ? [scale(low), scale(high)] : [Math.min(0, low), high];
   const pad = (y1 - y0 || 1) * 0.06;
   const last = values.at(-1);
-  const width = 560;
+  const width = drawnWidth();
   const height = 200;
   const label = `${values.length} of ${total} runs, the last value ${text(last)}`;
   const { svg, px, py } = frame({ width, height, x: [1, Math.max(2, total)], y: logarithmic ? [0, 1] : [y0 - (y0 < 0 ? pad : 0), y1 + pad], label });
@@ -74,7 +77,7 @@ export function histogram(values) {
   for (const v of clean) bins[Math.min(count - 1, Math.floor(((v - low) / (high - low)) * count))]++;
   const most = Math.max(...bins);
   const label = `Histogram of ${clean.length} values from ${text(low)} to ${text(high)}`;
-  const { svg, px, py } = frame({ width: 480, height: 190, x: [low, high], y: [0, most], label });
+  const { svg, px, py } = frame({ width: Math.min(480, drawnWidth()), height: 190, x: [low, high], y: [0, most], label });
   const wide = px(low + (high - low) / count) - px(low);
   bins.forEach((b, i) => {
     if (b) svg.append(s("rect", { class: "bar", x: n(px(low + (i * (high - low)) / count) + 0.5), y: n(py(b)), width: n(Math.max(1, wide - 1)), height: n(py(0) - py(b)) }));
@@ -137,15 +140,15 @@ function crossing(level, xs, ys, z) {
 
 // The figure has ``update(path, label)``, which moves the path and leaves the lines alone.
 export function contour({ xs, ys, z, path = [], label, onpick }) {
-  const width = 560;
+  const width = drawnWidth();
   const span = { x: [xs[0], xs.at(-1)], y: [ys[0], ys.at(-1)] };
-  const height = Math.round(Math.max(260, Math.min(460, (width * (span.y[1] - span.y[0])) / (span.x[1] - span.x[0] || 1))));
+  const height = Math.round(Math.max(240, Math.min(460, (width * (span.y[1] - span.y[0])) / (span.x[1] - span.x[0] || 1))));
   const { svg, px, py } = frame({ width, height, ...span, label });
   const all = z.flat().filter(Number.isFinite);
   const low = Math.min(...all);
   const high = Math.max(...all);
-  const [left, top, wide, tall] = [px(span.x[0]), py(span.y[1]), px(span.x[1]) - px(span.x[0]), py(span.y[0]) - py(span.y[1])];
-  const inside = s("svg", { x: left, y: top, width: wide, height: tall, viewBox: `${left} ${top} ${wide} ${tall}` });
+  const [left, top, across, tall] = [px(span.x[0]), py(span.y[1]), px(span.x[1]) - px(span.x[0]), py(span.y[0]) - py(span.y[1])];
+  const inside = s("svg", { x: left, y: top, width: across, height: tall, viewBox: `${left} ${top} ${across} ${tall}` });
   const count = 14;
   for (let k = 1; k <= count; k++) {
     const at = k / (count + 1);
