@@ -263,6 +263,53 @@ def test_a_link_that_is_no_notebook(playground: Playground) -> None:
     assert playground.page.locator(".code-cell").count() == 3
 
 
+def test_a_key_is_asked_for_and_kept_in_the_tab(playground: Playground) -> None:
+    page = playground.page
+    refused = '{"type": "/errors/unauthorized", "title": "Unauthorized", "status": 401, "detail": "This service needs a key."}'
+
+    def guard(route: Any) -> None:
+        if route.request.headers.get("authorization") == "Bearer sesame":
+            route.continue_()
+        else:
+            route.fulfill(status=401, content_type="application/problem+json", body=refused)
+
+    page.route("**/v1/**", guard)
+    playground.write("print(1 + 1)")
+    page.locator(".run").click()
+    page.wait_for_selector("#key[open]")
+    assert page.inner_text("#key-detail") == "This service needs a key."
+    page.fill("#key-field", "sesame")
+    page.keyboard.press("Enter")
+    playground.settled()
+    assert playground.outputs()[0].strip() == "2"
+    assert [w for w in playground.wrong if "401" in w] == playground.wrong
+    playground.wrong.clear()
+
+
+def test_without_webassembly_the_service_draws(playground: Playground) -> None:
+    playground.page.route(
+        "**/vendor/graphviz.js", lambda route: route.fulfill(status=200, body="throw new Error('none')")
+    )
+    playground.open("lesson=autograd").run_all()
+    picture = playground.page.locator(".stage img.drawn")
+    assert picture.get_attribute("alt") == "Computation graph: 6 nodes"
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalHeight)") > 400
+    playground.wrong.clear()
+
+
+def test_another_lesson_in_the_middle_of_a_run(playground: Playground) -> None:
+    page = playground.open("lesson=network").page
+    page.click("#run-all")
+    page.wait_for_selector(".code-cell figcaption")
+    page.select_option("#lesson", "double")
+    playground.settled()
+    assert playground.outputs() == ["", "", ""]
+    assert page.locator("svg.graph").count() == 0
+    playground.run_all()
+    assert "tensor(32., grad_fn=<MulBackward0>)" in playground.outputs()[0]
+    playground.wrong.clear()  # the run that was left is told to end, and says so
+
+
 # -- tensors, functions, requests --------------------------------------------------------------------------------------
 
 

@@ -18,9 +18,7 @@ export class Api {
   }
 
   async request(method, path, body, { quiet = false } = {}) {
-    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    const key = sessionStorage.getItem("gradwire-key");
-    if (key) headers.Authorization = `Bearer ${key}`;
+    const headers = { ...this.credentials(), ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
     const began = performance.now();
     let response;
     try {
@@ -44,6 +42,17 @@ export class Api {
     }
     if (!response.ok) throw new Problem(response.status, typeof found === "object" ? found : { detail: found });
     return found;
+  }
+
+  credentials() {
+    const key = sessionStorage.getItem("gradwire-key");
+    return key ? { Authorization: `Bearer ${key}` } : {};
+  }
+
+  // The page goes away, and its session with it.
+  leave() {
+    if (this.session) fetch(this.at(), { method: "DELETE", headers: this.credentials(), keepalive: true }).catch(() => {});
+    this.session = null;
   }
 
   at(rest = "") {

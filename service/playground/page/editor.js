@@ -19,6 +19,7 @@ export class Editor {
       autocorrect: "off",
       wrap: "off",
       "aria-label": label,
+      "aria-describedby": "editor-keys",
       value: text,
     });
     this.element = h("div", { class: "editor" }, this.lines, h("div", { class: "sheet" }, this.colours, this.area));

@@ -72,12 +72,14 @@ class Layout {
       else done?.(JSON.parse(data.layout));
     };
     this.worker.onerror = () => {
+      this.dead = true;
       for (const { failed } of this.waiting.values()) failed(new Error("the layout's worker does not run"));
       this.waiting.clear();
     };
   }
 
   place(dot) {
+    if (this.dead) return Promise.reject(new Error("the layout's worker does not run"));
     const id = this.next++;
     return new Promise((done, failed) => {
       this.waiting.set(id, { done, failed });

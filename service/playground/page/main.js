@@ -97,14 +97,15 @@ async function showGraph() {
     await view.show(graph, roots, state.root);
   } catch {
     // Without WebAssembly: the picture that the service draws.
-    const response = await fetch(api.at("/graph?format=svg"));
-    const url = URL.createObjectURL(await response.blob());
-    replace(view.stage, h("img", { class: "drawn", src: url, alt: "Computation graph" }));
+    const drawn = await api.request("GET", api.at("/graph?format=svg"), undefined, { quiet: true });
+    const url = URL.createObjectURL(new Blob([drawn], { type: "image/svg+xml" }));
+    replace(view.stage, h("img", { class: "drawn", src: url, alt: `Computation graph: ${graph.nodes.length} nodes` }));
   }
 }
 
 async function onran() {
   stepper.close();
+  if (notebook.fresh) return; // another notebook was opened meanwhile
   try {
     await showGraph();
     if (state.tab === "tensors") await tensors.refresh();
@@ -330,10 +331,9 @@ function start() {
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
-  addEventListener("hashchange", fromAddress);
   addEventListener("popstate", fromAddress);
   addEventListener("resize", () => state.tab === "graph" && view.svg && view.fit(1, 0.78));
-  addEventListener("pagehide", () => api.session && fetch(api.at(), { method: "DELETE", keepalive: true }).catch(() => {}));
+  addEventListener("pagehide", () => api.leave());
   showTab("graph");
   if (narrow()) showNotebook();
   fromAddress();
