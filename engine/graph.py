@@ -11,7 +11,7 @@ from engine.node import AccumulateGrad, Node, Port
 from engine.picture import Graph, GraphEdge, GraphNode
 from engine.tensor import Tensor, node_of, wrap
 
-__all__ = ["graph_of", "short_text"]
+__all__ = ["graph_of", "saved_names", "short_text"]
 
 SHOWN: Final = 6
 """Elements up to which values are written into the graph."""
@@ -97,14 +97,23 @@ def _leaf(node: AccumulateGrad, known: Mapping[tuple[int, int], tuple[str, Tenso
     )
 
 
+def saved_names(node: Node) -> tuple[str, ...]:
+    """What an operator keeps for its derivative, by its parameters' names; ``result`` is its own.
+
+    >>> import engine as torch
+    >>> saved_names(torch.ones(2, requires_grad=True).exp().grad_fn)
+    ('result',)
+    """
+    names = [p.name for p in node.plan.op.parameters]
+    return tuple(
+        names[i] if what == "input" else "result" for what, i in node.plan.saves if what in ("input", "result")
+    )
+
+
 def _operator(node: Node, known: Mapping[tuple[int, int], tuple[str, Tensor]]) -> GraphNode:
     name, tensor = known.get((node.seq, 0), (None, None))
     outputs = node.extra.outputs if node.extra is not None else None
     shape, dtype = (node.shape, node.dtype) if outputs is None else outputs[0]
-    names = [p.name for p in node.plan.op.parameters]
-    saved = tuple(
-        names[i] if what == "input" else "result" for what, i in node.plan.saves if what in ("input", "result")
-    )
     return GraphNode(
         id=f"n{node.seq}",
         kind="op",
@@ -113,7 +122,7 @@ def _operator(node: Node, known: Mapping[tuple[int, int], tuple[str, Tensor]]) -
         tensor=name,
         shape=tuple(shape),
         dtype=dtype.name,
-        saved=saved,
+        saved=saved_names(node),
         freed=node.freed,
         value=None if tensor is None else short_text(tensor._array),
         grad=None if tensor is None else _gradient(tensor.grad),

@@ -13,7 +13,8 @@ from typing import Any, Final
 from engine import autograd
 from engine.backward import accumulate
 from engine.errors import ArgumentError
-from engine.node import AccumulateGrad, Port
+from engine.graph import saved_names
+from engine.node import AccumulateGrad, Node, Port
 from engine.schema import Schema, bind, parse
 from engine.tensor import Tensor, set_attribute
 from engine.walk import Event
@@ -136,6 +137,8 @@ def trace_listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
         if len(events) >= MOST_TRACED:
             return
         entry: dict[str, Any] = {"node": f"n{node.seq}", "name": node.name().removeprefix("torch::autograd::")}
+        entry["op"] = node.plan.op.name if isinstance(node, Node) else None
+        entry["saved"] = list(saved_names(node)) if isinstance(node, Node) else []
         entry["upstream"] = [shown(g) for g in upstream]
         if isinstance(node, AccumulateGrad):
             before = node.meta.grad

@@ -201,6 +201,21 @@ def test_stepping_is_the_trace(playground: Playground) -> None:
     assert page.locator("svg.graph .current, svg.graph .carries").count() == 0
 
 
+def test_stepping_shows_what_no_name_leads_to(playground: Playground) -> None:
+    playground.write("x = torch.tensor([3.0], requires_grad=True)\n(x.exp() * 2).sum().backward()").run_all()
+    page = playground.page
+    assert list(playground.nodes().values()) == ["leaf"]
+    page.click(".through")
+    page.wait_for_selector("svg.graph .node.current")
+    assert sorted(playground.nodes().values()) == ["leaf", "op", "op", "op"]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".step:has-text('with what was saved: result')")
+    assert page.locator("svg.graph .carries").count() == 3
+    page.keyboard.press("Escape")
+    page.wait_for_selector("svg.graph .node.op", state="detached")
+
+
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 

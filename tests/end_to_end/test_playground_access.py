@@ -96,6 +96,7 @@ def test_by_keyboard_alone(playground: Playground) -> None:
     assert "Step 2 of 3" in page.inner_text(".place")
     page.keyboard.press("Escape")
     page.wait_for_selector(".stepper", state="hidden")
+    page.wait_for_selector("svg.graph .node.output")  # the session's graph again
     page.focus("#tab-graph")
     tab_to(page, "node")
     page.keyboard.press("ArrowDown")

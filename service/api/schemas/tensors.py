@@ -101,6 +101,8 @@ class TraceEvent(Model):
 
     node: str
     name: str
+    op: str | None = Field(description="the operator; null for a leaf")
+    saved: list[str] = Field(description="what its rule took from the forward run")
     upstream: list[Values | None]
     produced: list[dict[str, Any]]
     accumulated: Values | None

@@ -44,6 +44,20 @@ function size(rows) {
   return { width: Math.ceil(Math.max(64, width + 2 * PAD)), height: 12 + 17 + (rows.length - 1) * 14.5 };
 }
 
+// The part of a graph that a walk saw, from its trace: for what no name leads to any more. What is known of a node is kept.
+export function walked(trace, graph) {
+  const known = new Map((graph?.nodes ?? []).map((node) => [node.id, node]));
+  const nodes = trace.map((event) => {
+    const { shape, dtype } = event.upstream.find(Boolean) ?? { shape: [], dtype: "" };
+    const kind = event.op === null && event.accumulated ? "leaf" : "op";
+    const own = { id: event.node, kind, name: event.name, op: event.op, tensor: null, shape, dtype, saved: event.saved, freed: false, value: null, grad: null };
+    return known.get(event.node) ?? own;
+  });
+  const present = new Set(nodes.map((node) => node.id));
+  const edges = trace.flatMap((event) => event.produced.map((p, input) => ({ from: p.to, to: event.node, input })));
+  return { nodes, edges: edges.filter((edge) => present.has(edge.from)) };
+}
+
 const edgeText = (node) => (node.kind === "group" ? "" : `${shapeText(node.shape)} ${node.dtype}`);
 
 function dotOf(graph, boxes) {

@@ -296,7 +296,7 @@ for step in range(10):
     loss.backward()
     optimizer.step()
 loss.item()`),
-      t("What is left is about the noise that was added, 0.1² = 0.01. The prediction beside the data:"),
+      t("What is left is less than the noise that was added, 0.1² = 0.01: sixteen units have begun to learn the noise itself. The prediction beside the data:"),
       c(`
 for i in range(0, 64, 9):
     print(f"{points[i].item():6.2f}  data {target[i].item():6.3f}  network {prediction[i].item():6.3f}")`),

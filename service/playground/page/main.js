@@ -3,7 +3,7 @@
 import { Api, Problem } from "./api.js";
 import { copy, h, icon, replace, tell } from "./dom.js";
 import { Functions } from "./functions.js";
-import { GraphView, MOST_NODES } from "./graph.js";
+import { GraphView, MOST_NODES, walked } from "./graph.js";
 import { BLANK, LESSONS } from "./lessons.js";
 import { Notebook } from "./notebook.js";
 import { pack, packable, unpack } from "./share.js";
@@ -16,7 +16,7 @@ const state = { root: "", tab: "graph", language: "curl", request: null };
 
 const api = new Api({ onrequest: () => state.tab === "requests" && showRequests(), askKey });
 const view = new GraphView({ onopen: (name) => openTensor(name), onroot: (root) => ((state.root = root), showGraph()) });
-const stepper = new Stepper({ api, view });
+const stepper = new Stepper({ api, view, onclose });
 const tensors = new Tensors({ api, onerror: (problem) => tell(problem.message) });
 const functions = new Functions({ api });
 const notebook = new Notebook({ api, onran, onstep, onchange, onreset, onfunction });
@@ -115,9 +115,20 @@ async function onran() {
   await showSession();
 }
 
-function onstep({ trace }) {
+async function onstep({ trace }) {
   showTab("graph");
+  if (trace.length <= MOST_NODES && trace.some((event) => !view.places?.has(event.node))) {
+    state.apart = true;
+    await view.show(walked(trace, view.graph), [], "").catch(() => {});
+  }
   stepper.start(trace);
+}
+
+// What was drawn for a walk alone gives way to the session's graph.
+function onclose() {
+  if (!state.apart) return;
+  state.apart = false;
+  showGraph().catch(() => {});
 }
 
 function onreset() {

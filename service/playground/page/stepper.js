@@ -64,7 +64,7 @@ export class Stepper {
     replace(this.place, `Step ${this.at + 1} of ${this.events.length}`, h("b", null, event.name), called ? h("span", { class: "of" }, called) : null);
     this.show();
     replace(this.body, this.told(event, known, called));
-    const rule = known?.op ? await this.rule(known.op, event.name) : null;
+    const rule = event.op ? await this.rule(event.op, event.name) : null;
     if (rule && this.events[this.at] === event) replace(this.body, this.told(event, known, called, rule));
   }
 
@@ -72,7 +72,7 @@ export class Stepper {
     const part = (title, ...content) => h("div", { class: "part" }, h("h4", null, title), content);
     const values = (g) => h("pre", null, g ? block(g) : "none");
     const found = [part("arrives", event.upstream.map(values))];
-    if (!known) found.unshift(h("p", { class: "dim unseen" }, "This node is not in the picture: no name leads to it any more, or it is folded."));
+    if (!known) found.unshift(h("p", { class: "dim unseen" }, "This node is not in the picture: it is one of many that are folded."));
     if (event.accumulated) {
       found.push(part(`accumulates in ${called ?? "the leaf"}.grad`, values(event.accumulated)));
       return found;
@@ -80,8 +80,8 @@ export class Stepper {
     found.push(
       part(
         "local rule",
-        h("p", null, rule ? (/^complex/.test(known.dtype) ? rule : rule.replace(/conj\(([^()]*)\)/g, "$1")) : `the derivative of ${known?.op ?? event.name}`),
-        known?.saved.length ? h("p", { class: "dim" }, `with what was saved: ${known.saved.join(", ")}`) : null,
+        h("p", null, rule ? (/^complex/.test(event.upstream.find(Boolean)?.dtype) ? rule : rule.replace(/conj\(([^()]*)\)/g, "$1")) : `the derivative of ${event.op ?? event.name}`),
+        event.saved.length ? h("p", { class: "dim" }, `with what was saved: ${event.saved.join(", ")}`) : null,
       ),
     );
     const sent = event.produced.filter((p) => p.gradient && p.to);
