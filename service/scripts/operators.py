@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.errors import ArgumentError
+from engine.grad_mode import grad_enabled
 from engine.tensor import Tensor
 from service.scripts.tensors import call_row, quick, settled
 from service.scripts.values import (
@@ -147,7 +148,8 @@ def _tensors(run: Run, symbol: str, row: str, python: Callable[[Any, Any], Any],
     if isinstance(a, Tensor):
         if quick(run, symbol, a, b):
             result = settled(run, symbol, python(a, b))
-            run.left_out.note(row, result, (a, b))
+            if not grad_enabled.get():
+                run.left_out.note(row, result, (a, b))
             return result
         other = b
     else:

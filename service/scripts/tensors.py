@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.apply import bind_overload, run, run_inplace
 from engine.batching import Batched, levels
 from engine.dtypes import dtype
+from engine.grad_mode import grad_enabled
 from engine.op import OPS, Estimate, Op
 from engine.promotion import estimate
 from engine.tensor import Tensor
@@ -81,7 +82,7 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
         return run_inplace(op, bound)
     budget.hold(what, 64 if op.kind == "view" else size + found.workspace + 64)
     result = settled(running, what, run(op, bound))
-    if op.differentiable:
+    if not grad_enabled.get() and op.differentiable:
         running.left_out.note(name, result, _flat(bound))
     return result
 
@@ -128,7 +129,8 @@ def index(running: Run, t: Tensor, key: Any) -> Any:
     """``t[key]``."""
     _admit_index(running, t, key)
     result = settled(running, "getitem", t[key])
-    running.left_out.note("getitem", result, (t,))
+    if not grad_enabled.get():
+        running.left_out.note("getitem", result, (t,))
     return result
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from engine.backward import accumulate
-from engine.grad_mode import grad_enabled
 from engine.tensor import Tensor, node_of
 from service.steps.verbs import trace_listener
 
@@ -40,9 +39,7 @@ class LeftOut:
         self._found: dict[int, tuple[weakref.ref[Tensor], str, tuple[Tensor, ...]]] = {}
 
     def note(self, what: str, result: Any, inputs: Iterable[Any]) -> None:
-        """Remember a result whose inputs require grad while it does not, where nothing is recorded now."""
-        if grad_enabled.get() and what != "detach":
-            return
+        """Remember a result whose inputs require grad while it does not. To be told of what runs unrecorded, and of ``detach``."""
         sources = tuple(t for t in inputs if isinstance(t, Tensor) and t.requires_grad)
         if not sources:
             return
