@@ -209,7 +209,9 @@ def reply(payload: Any, code: int = 200, location: str | None = None) -> Reply:
 
 def replied(found: Reply) -> Response:
     """A remembered reply as a response."""
-    headers = None if found.location is None else {"Location": found.location}
+    headers = {} if found.location is None else {"Location": found.location}
+    if found.tag is not None:
+        headers["ETag"] = found.tag
     if found.code == 204:
         return Response(status_code=204, headers=headers)
     return answer(found.payload, found.code, headers)

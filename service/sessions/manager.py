@@ -222,6 +222,16 @@ class SessionManager:
             found = self.ledger.outcomes.find(key, self.clock.now())
             return found if found is not None else await act(key, *args)
 
+    async def once(self, key: Key | None, act: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Do what is no session's and may be done twice without harm; with a key, answer it as it was answered before."""
+
+        async def acted(key: Key | None) -> Reply:
+            found = await act()
+            await self.ledger.commit([], Ledger.outcome(key, found, self.clock.now()))
+            return found
+
+        return await self._once(key, acted)
+
     def find(self, session_id: str) -> Entry:
         """The session of an id; its time starts anew. Errors: NotFound, also for one that has expired; Damaged."""
         entry = self._entries.get(session_id)

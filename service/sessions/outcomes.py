@@ -26,11 +26,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it was sent: a code of the protocol, the bytes, and the address of what was made."""
+    """An answer as it was sent: a code of the protocol, the bytes, the address of what was made, and the tag of its version."""
 
     code: int
     payload: bytes = b""
     location: str | None = None
+    tag: str | None = None
 
 
 class Outcomes:
@@ -94,7 +95,7 @@ class Outcomes:
 
     def read(self, entry: Mapping[str, Any]) -> None:
         """Keep what ``written`` made of a reply."""
-        reply = Reply(entry["code"], entry["payload"], entry["location"])
+        reply = Reply(entry["code"], entry["payload"], entry["location"], entry["tag"])
         self.keep(Key(entry["key"], entry["digest"]), reply, entry["time"])
 
     def to_data(self) -> list[dict[str, Any]]:
@@ -110,5 +111,6 @@ class Outcomes:
             "code": reply.code,
             "payload": reply.payload,
             "location": reply.location,
+            "tag": reply.tag,
             "time": now,
         }

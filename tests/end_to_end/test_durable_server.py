@@ -147,9 +147,17 @@ def test_functions_outlive_the_process(tmp_path: Path) -> None:
         taken = {"from_session": session.removeprefix("/sessions/"), "inputs": ["x"], "outputs": ["out"]}
         assert http.put("/functions/tripled", json=taken).status_code == 201  # the graph knows of numbers, too
         assert http.post("/functions/tripled/value", json=asked).json()["outputs"] == {"output": 9.0}
-        assert http.delete("/functions/area").status_code == 204
+        key = {"Idempotency-Key": "forget"}
+        assert http.delete("/functions/area", headers=key).status_code == 204
+        kept = http.put("/functions/kept", json={"code": code}, headers={"Idempotency-Key": "keep"})
+        assert kept.status_code == 201
     with served(tmp_path) as (http, _):
-        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["tripled"]
+        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["kept", "tripled"]
+        assert http.delete("/functions/area", headers=key).status_code == 204
+        assert http.delete("/functions/area").status_code == 404
+        again = http.put("/functions/kept", json={"code": code}, headers={"Idempotency-Key": "keep"})
+        assert (again.status_code, again.content) == (201, kept.content)
+        assert [again.headers[h] for h in ("ETag", "Location")] == [kept.headers[h] for h in ("ETag", "Location")]
 
 
 def test_a_store_that_takes_no_write_is_still_read(tmp_path: Path) -> None:

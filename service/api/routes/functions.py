@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from service.api.exchange import answer, integer, parts
+from service.api.exchange import answer, idempotency_key, integer, parts, replied, reply
 from service.api.functions import description, entry, from_session, read_body, rendering, tags
 from service.api.schemas import functions as schema
 from service.functions.call import VERBS
 from service.functions.manager import Held
 from service.sessions.graphs import session_function
+from service.sessions.outcomes import Reply
 from service.steps.errors import InvalidInput
 
 __all__ = ["evaluations", "router"]
@@ -54,8 +56,13 @@ async def list_functions(request: Request) -> Response:
 @router.put("/{name}", status_code=201, **schema.PUT)
 async def put_function(request: Request, name: str) -> Response:
     """Keep a function under a name: new (201), or as its newest version (200)."""
-    functions = parts(request).functions
     body = await read_body(request, text=True)
+    key = await idempotency_key(request)
+    return replied(await parts(request).sessions.once(key, lambda: _put(request, name, body)))
+
+
+async def _put(request: Request, name: str, body: dict[str, Any]) -> Reply:
+    functions = parts(request).functions
     if "from_session" in body:
         session_id, inputs, outputs, rest = from_session(body)
         found = await parts(request).sessions.run(session_id, lambda tx: session_function(tx, inputs, outputs))
@@ -66,8 +73,9 @@ async def put_function(request: Request, name: str) -> Response:
     held, new = await functions.put(
         name, function, if_match=tags(request, "if-match"), if_none_match=tags(request, "if-none-match")
     )
-    headers = {**_tag(held), **({"Location": f"/v1/functions/{name}"} if new else {})}
-    return answer(description(held, functions.versions(name)), 201 if new else 200, headers)
+    location = f"/v1/functions/{name}" if new else None
+    shown = reply(description(held, functions.versions(name)), 201 if new else 200, location)
+    return replace(shown, tag=_tag(held)["ETag"])
 
 
 @router.get("/{name}", **schema.READ)
@@ -84,8 +92,12 @@ async def read_function(request: Request, name: str) -> Response:
 @router.delete("/{name}", status_code=204, **schema.FORGET)
 async def forget_function(request: Request, name: str) -> Response:
     """Forget a function with all its versions."""
-    await parts(request).functions.delete(name, if_match=tags(request, "if-match"))
-    return Response(status_code=204)
+
+    async def forget() -> Reply:
+        await parts(request).functions.delete(name, if_match=tags(request, "if-match"))
+        return Reply(204)
+
+    return replied(await parts(request).sessions.once(await idempotency_key(request), forget))
 
 
 def _evaluation(verb: str) -> Callable[[Request, str], Awaitable[Response]]:

@@ -292,6 +292,7 @@ PUT = described(
         "a constant": {"code": "def f(x):\n    return (w * x).sum()\n", "constants": {"w": [1.0, 2.0, 3.0]}},
     },
     problems=(400, 412, 413, 415, 422),
+    keyed=True,
 )
 PUT["responses"][200] = {
     "description": "The function, as the newest version of its name.",
@@ -303,7 +304,7 @@ PUT["openapi_extra"]["requestBody"]["content"]["text/x-python"] = {
 }
 READ = described(answer=FunctionDescription, text="The function.", problems=())
 READ["responses"][304] = {"description": "If-None-Match names this version."}
-FORGET = described(status=204, text="Forgotten.", problems=(412,))
+FORGET = described(status=204, text="Forgotten.", problems=(412,), keyed=True)
 ONCE = described(
     answer=Outputs | Gradients | OutputsAndGradients | Pushed | Hvp | Jacobian | Hessian | Shapes | Checked,
     text="What the verb answers.",
