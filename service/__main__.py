@@ -12,7 +12,9 @@ from typing import Any
 
 import uvicorn
 
-from service.app import StoreError, create_app, open_journal
+from service.app import StoreError, create_app, is_loopback, key_file, open_journal
+from service.auth.api_keys import KeyFileError
+from service.auth.command import add_keys
 from service.settings import KINDS, Settings, describe, from_environment
 
 __all__ = ["main", "parser"]
@@ -35,27 +37,31 @@ def parser() -> argparse.ArgumentParser:
         description="Run the service. With --data-dir sessions outlive the process; without, they are kept in memory only.",
     )
     for name, variable, default, unit, sentence in describe():
-        command.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=KINDS[name],
-            metavar=unit.upper(),
-            help=f"{sentence} [{default}; {variable}]",
-        )
+        option, text = f"--{name.replace('_', '-')}", f"{sentence} [{default}; {variable}]"
+        if KINDS[name] is bool:
+            command.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            command.add_argument(option, type=KINDS[name], metavar=unit.upper(), help=text)
+    add_keys(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Answers the exit status."""
     given = vars(parser().parse_args(_with_default(sys.argv[1:] if arguments is None else list(arguments))))
+    act = given.pop("act", None)
     given.pop("command")
+    if act is not None:
+        return int(act(given))
     try:
         settings = from_environment(**given)
     except ValueError as error:
         print(f"gradwire: {error}", file=sys.stderr)
         return 2
     try:
+        _check_open(settings)
         journal = open_journal(settings)
-    except StoreError as error:
+    except (KeyFileError, StoreError) as error:
         print(f"gradwire: {error}", file=sys.stderr)
         return 1
     return _serve(settings, create_app(settings, journal))
@@ -64,6 +70,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _with_default(arguments: list[str]) -> list[str]:
     """``python -m service`` without a command serves."""
     return arguments or ["serve"]
+
+
+def _check_open(settings: Settings) -> None:
+    """Refuse to serve strangers without asking who they are. Errors: KeyFileError."""
+    keys = key_file(settings)
+    if settings.keys_file and keys is not None and not keys.required:
+        raise KeyFileError(f"there is no file {settings.keys_file}: create keys in it with gradwire keys create")
+    if keys is not None and keys.required:
+        keys.all()
+    elif not settings.insecure and not is_loopback(settings.host):
+        raise KeyFileError(
+            f"{settings.host} is reached by others, and no API key is asked for: create keys with gradwire keys create "
+            "--data-dir DIR, listen on 127.0.0.1, or say --insecure"
+        )
 
 
 class _Server(uvicorn.Server):

@@ -15,24 +15,27 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api import problems
+from service.api.authentication import Authentication
 from service.api.direct import Direct
-from service.api.exchange import Parts
+from service.api.exchange import Parts, Tenancy
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
 from service.api.routes import ROUTERS
 from service.api.schemas.document import Problem
+from service.auth.api_keys import KeyFile
 from service.executors.local import LocalExecutor, SystemClock
 from service.functions.evaluator import EagerEvaluator
 from service.functions.manager import FunctionLimits, FunctionManager
 from service.journal.directory import StoreError
 from service.journal.function_store import LedgerStore
 from service.journal.sqlite import SQLiteJournal
+from service.sessions.house import DEFAULT_TENANT, Found, House, stored_by_tenant
 from service.sessions.manager import Pace, SessionManager
-from service.sessions.ports import Journal
+from service.sessions.ports import Executor, Journal
 from service.settings import Settings
 from service.steps.limits import Limits
 
-__all__ = ["StoreError", "create_app", "open_journal"]
+__all__ = ["StoreError", "create_app", "is_loopback", "key_file", "open_journal"]
 
 TENDING = 60.0  # seconds between two rounds of sweeping
 
@@ -55,10 +58,18 @@ def open_journal(settings: Settings) -> Journal | None:
     )
 
 
+def key_file(settings: Settings) -> KeyFile | None:
+    """Where API keys are kept: ``keys_file``, or ``keys`` in the data directory; None where there is neither."""
+    if settings.keys_file:
+        return KeyFile(Path(settings.keys_file))
+    return KeyFile(Path(settings.data_dir) / "keys") if settings.data_dir else None
+
+
 class _Application(FastAPI):
     """FastAPI behind its front: the guard, then the short way to routes. Only what that does not find goes on to FastAPI."""
 
     front: ASGIApp
+    direct: Direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -74,21 +85,42 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
     journal: one that is open already; it is closed with the application.
     """
     settings = settings or Settings()
+    keys = key_file(settings)
+
+    def asks() -> bool:
+        return keys is not None and keys.required
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         kept = journal if journal is not None else open_journal(settings)
-        executor = LocalExecutor(settings.threads, settings.script_threads)
-        sessions = _manager(settings, executor, kept)
-        functions = _functions(settings, executor, sessions)
-        await functions.load()
-        app.state.parts = Parts(settings, sessions, functions)
-        tending = asyncio.create_task(_tend(sessions, min(TENDING, settings.session_ttl)))
+        executor = LocalExecutor(
+            settings.threads,
+            settings.script_threads,
+            places=settings.work_places,
+            share=lambda: settings.tenant_work_places if asks() else None,
+        )
+        house = House(
+            settings.sessions,
+            None if kept is None else settings.stored_sessions,
+            lambda: settings.tenant_sessions if asks() else None,
+        )
+        found = {} if kept is None else stored_by_tenant(kept)
+
+        def make(tenant: str) -> Parts:
+            own = executor.of(tenant)
+            sessions = _manager(settings, own, kept, tenant, house, found.pop(tenant, []))
+            return Parts(settings, sessions, _functions(settings, own, sessions))
+
+        app.state.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
+        for parts in tenancy.all():
+            await parts.functions.load()
+        tending = asyncio.create_task(_tend(tenancy, min(TENDING, settings.session_ttl)))
         try:
             yield
         finally:
             tending.cancel()
-            await sessions.close()
+            for parts in tenancy.all():
+                await parts.sessions.close()
             executor.close()
             if kept is not None:
                 kept.close()
@@ -102,18 +134,20 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.settings = settings
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     app.add_exception_handler(TooLarge, _too_large)
     routes = [route for router in ROUTERS for route in router.routes]
-    direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
-    app.front = Guard(direct, request_bytes=settings.request_bytes, loopback=_is_loopback(settings.host))
+    app.direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
+    known = Authentication(app.direct, keys=keys, guarded=settings.guarded_pages, failures=settings.auth_failures)
+    app.front = Guard(known, request_bytes=settings.request_bytes, loopback=is_loopback(settings.host))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether an address to listen on is reached from this machine only."""
     if host == "localhost":
         return True
@@ -123,7 +157,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _functions(settings: Settings, executor: LocalExecutor, sessions: SessionManager) -> FunctionManager:
+def _functions(settings: Settings, executor: Executor, sessions: SessionManager) -> FunctionManager:
     return FunctionManager(
         LedgerStore(sessions.ledger),
         executor,
@@ -139,14 +173,17 @@ def _limits(settings: Settings) -> Limits:
     return Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
 
 
-async def _tend(sessions: SessionManager, seconds: float) -> None:
+async def _tend(tenancy: Tenancy, seconds: float) -> None:
     """Sweep now and then, until the application ends."""
     while True:
         await asyncio.sleep(seconds)
-        await sessions.tend()
+        for parts in tenancy.all():
+            await parts.sessions.tend()
 
 
-def _manager(settings: Settings, executor: LocalExecutor, journal: Journal | None) -> SessionManager:
+def _manager(
+    settings: Settings, executor: Executor, journal: Journal | None, tenant: str, house: House, found: Found
+) -> SessionManager:
     return SessionManager(
         executor,
         SystemClock(),
@@ -157,11 +194,14 @@ def _manager(settings: Settings, executor: LocalExecutor, journal: Journal | Non
         queue_seconds=settings.queue_seconds,
         journal=journal,
         pace=Pace(records=settings.snapshot_records, life=settings.stored_ttl, stored=settings.stored_sessions),
+        tenant=tenant,
+        house=house,
+        found=found,
     )
 
 
 async def _too_large(request: Request, _: Exception) -> Response:
-    detail, members = too_large(request.app.state.parts.settings.request_bytes)
+    detail, members = too_large(request.app.state.settings.request_bytes)
     return problems.problem(problems.STATUSES[413], detail, members)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Settings", "describe", "from_environment"]
+__all__ = ["Settings", "describe", "from_environment", "parse"]
 
 MIB = 2**20
+GUARDABLE = frozenset({"docs", "guide", "metrics", "playground"})
 DURABILITIES = ("always", "interval", "none")
 
 
@@ -24,6 +25,22 @@ class Settings:
 
     host: str = _knob("127.0.0.1", "address", "The address to listen on.")
     port: int = _knob(8000, "port", "The port to listen on.")
+    insecure: bool = _knob(
+        False, "true or false", "Listen on an address that others reach although no API key is asked for."
+    )
+    keys_file: str = _knob(
+        "",
+        "file",
+        "Where API keys are kept; without it, in the file keys of the data directory. A file that is there asks for keys.",
+    )
+    guarded: str = _knob(
+        "metrics",
+        "names",
+        "Which pages need a key too, where keys are asked for: docs, guide, metrics, playground, with commas between, or none.",
+    )
+    auth_failures: int = _knob(
+        20, "requests", "How many requests without a valid key an address has per minute; over it 429."
+    )
     threads: int = _knob(2, "threads", "Threads for work of more than a millisecond.")
     request_bytes: int = _knob(32 * MIB, "bytes", "The largest request body; over it 413.")
     json_depth: int = _knob(64, "levels", "How deep JSON may be nested; over it 400.")
@@ -56,9 +73,16 @@ class Settings:
     request_seconds: float = _knob(10.0, "seconds", "How long an evaluation of a function may take; over it 422.")
     scopes: int = _knob(64, "scopes", "The most open scopes of a session; over it 422.")
     sessions: int = _knob(1_000, "sessions", "The most open sessions; over it 429.")
+    tenant_sessions: int = _knob(
+        50, "sessions", "The most sessions of a tenant, where keys are asked for; over it 429."
+    )
     session_ttl: float = _knob(3_600.0, "seconds", "How long a session lives without a request.")
     queue_places: int = _knob(32, "requests", "How many requests may wait for one session; over it 429.")
     queue_seconds: float = _knob(5.0, "seconds", "How long a request waits for its session; over it 503.")
+    work_places: int = _knob(64, "requests", "How much work may wait for a thread; over it 503.")
+    tenant_work_places: int = _knob(
+        16, "requests", "How much work of a tenant may wait for a thread, where keys are asked for; over it 429."
+    )
     data_dir: str = _knob(
         "", "directory", "Where sessions are stored, to outlive the process; without one they are kept in memory only."
     )
@@ -85,13 +109,31 @@ class Settings:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, str) and value < (0 if f.name == "port" else 1):
+            if not isinstance(value, (str, bool)) and value < (0 if f.name == "port" else 1):
                 raise ValueError(f"{f.name} must be at least 1 {f.metadata['unit']}, not {value}")
         if self.durability not in DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(DURABILITIES)}")
+        if not self.guarded_pages <= GUARDABLE:
+            raise ValueError(f"guarded must name some of {', '.join(sorted(GUARDABLE))}, or none")
+
+    @property
+    def guarded_pages(self) -> frozenset[str]:
+        """The pages that need a key."""
+        names = frozenset(name.strip() for name in self.guarded.split(","))
+        return frozenset() if names == {"none"} else names
 
 
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 KINDS: dict[str, type] = {f.name: type(f.default) for f in fields(Settings)}
+
+
+def parse(name: str, text: str) -> Any:
+    """The value of a setting from text. Errors: ValueError."""
+    if KINDS[name] is not bool:
+        return KINDS[name](text)
+    if text.lower() not in _TRUTH:
+        raise ValueError(f"{name} must be true or false")
+    return _TRUTH[text.lower()]
 
 
 def from_environment(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -107,7 +149,7 @@ def from_environment(environment: Mapping[str, str] | None = None, **given: Any)
         if key not in KINDS:
             raise ValueError(f"{name} is no setting; there are {', '.join('GRADWIRE_' + k.upper() for k in KINDS)}")
         try:
-            found[key] = KINDS[key](text)
+            found[key] = parse(key, text)
         except ValueError:
             raise ValueError(f"{name} must be of type {KINDS[key].__name__}") from None
     found.update({k: v for k, v in given.items() if v is not None})

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.auth.principal import Principal
 from service.functions.manager import FunctionManager
 from service.sessions.manager import SessionManager
 from service.sessions.outcomes import Key, Reply
@@ -26,6 +27,7 @@ __all__ = [
     "Encoding",
     "Parts",
     "Ready",
+    "Tenancy",
     "answer",
     "body_of",
     "checked_object",
@@ -62,16 +64,36 @@ _PLAIN: Final = Data("auto")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the composition root joined, for routes."""
+    """What the composition root joined for one tenant's requests."""
 
     settings: Settings
     sessions: SessionManager
     functions: FunctionManager
 
 
+class Tenancy:
+    """The parts of each tenant, made when they are first needed."""
+
+    def __init__(self, make: Callable[[str], Parts], first: Collection[str]) -> None:
+        self._make = make
+        self._parts = {tenant: make(tenant) for tenant in first}
+
+    def of(self, tenant: str) -> Parts:
+        """One tenant's."""
+        found = self._parts.get(tenant)
+        if found is None:
+            found = self._parts[tenant] = self._make(tenant)
+        return found
+
+    def all(self) -> list[Parts]:
+        """Everybody's."""
+        return list(self._parts.values())
+
+
 def parts(request: Request) -> Parts:
-    """The parts of the application that serves this request."""
-    found: Parts = request.app.state.parts
+    """The parts that serve this request: those of its tenant, which hold nothing of another."""
+    principal: Principal = request.scope["state"]["principal"]
+    found: Parts = request.app.state.tenancy.of(principal.tenant)
     return found
 
 

@@ -162,6 +162,16 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "Overloaded",
         "The request waited too long and was not begun. Ask again after Retry-After seconds.",
     ),
+    steps.DeadlineExceeded: Kind(
+        503,
+        "deadline",
+        "Not done in time",
+        "The request was not done in the time of its Request-Timeout, or of the setting request_seconds; nothing of it was kept. "
+        "Ask for less at a time.",
+    ),
+    steps.Departed: Kind(
+        499, "departed", "The client left", "The client closed the connection before its turn; nothing was done."
+    ),
     steps.ReadOnly: Kind(
         503,
         "read-only",
@@ -245,6 +255,12 @@ TABLE: Final[dict[type[Exception], Kind]] = {
 }
 STATUSES: Final[dict[int, Kind]] = {
     400: Kind(400, "bad-request", "Bad request", "The request could not be read."),
+    401: Kind(
+        401,
+        "unauthorized",
+        "A valid API key is needed",
+        "Send Authorization: Bearer KEY. Keys are made and revoked by whoever runs the service: gradwire keys create.",
+    ),
     404: TABLE[steps.NotFound],
     405: Kind(
         405, "method-not-allowed", "Method not allowed", "The address has other methods: the header Allow lists them."
@@ -261,6 +277,12 @@ STATUSES: Final[dict[int, Kind]] = {
         "The Host header names another server. A service on loopback answers to localhost and loopback addresses only.",
     ),
     422: INVALID_ARGUMENT,
+    429: Kind(
+        429,
+        "too-many-attempts",
+        "Too many attempts",
+        "Too many requests without a valid key came from this address within a minute. A valid key is answered at once.",
+    ),
     500: TABLE[steps.ServiceError],
 }
 PAGES: Final[dict[str, Kind]] = {k.slug: k for k in (*TABLE.values(), *STATUSES.values())}

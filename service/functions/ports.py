@@ -53,8 +53,11 @@ class Clock(Protocol):
 class Executor(Protocol):
     """Runs work: on the event loop when it is light, elsewhere when it is heavy."""
 
-    async def run(self, work: Callable[[], T], *, heavy: bool, script: bool = False) -> T:
-        """Run work (``script``: seconds of it, perhaps) to its end, whatever becomes of the caller; answer or raise what it does."""
+    async def run(self, work: Callable[[], T], *, heavy: bool, script: bool = False, must: bool = False) -> T:
+        """Run work (``script``: seconds of it, perhaps) to its end, whatever becomes of the caller; answer or raise what it does.
+
+        must: however much waits already. Errors: QueueFull, Overloaded, Departed, DeadlineExceeded; then it was not begun.
+        """
         ...
 
 

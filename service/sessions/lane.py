@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import TypeVar
 
-from service.steps.errors import Overloaded, QueueFull
+from service.steps.errors import Departed, Overloaded, QueueFull
+from service.steps.patience import PATIENCE
 
 __all__ = ["Lane", "shielded"]
 
@@ -17,7 +18,8 @@ T = TypeVar("T")
 class Lane:
     """A FIFO lock with a bounded queue. Use with ``async with``.
 
-    Errors: QueueFull when ``places`` requests wait already, Overloaded after ``seconds`` of waiting; both before anything was done.
+    Errors: QueueFull when ``places`` requests wait already, Overloaded after ``seconds`` of waiting or when the client's time is up,
+    Departed when the client left; all before anything was done.
     """
 
     __slots__ = ("_lock", "_places", "_seconds", "_waiting")
@@ -38,12 +40,36 @@ class Lane:
             return
         if self._waiting >= self._places:
             raise QueueFull(f"{self._places} requests of this session wait already; ask again later", retry_after=1)
+        patience = PATIENCE.get()
+        if patience is None:
+            await self._wait(self._seconds)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            left = True
+            task.cancel()
+
+        patience.told(leave)
+        try:
+            await self._wait(min(self._seconds, patience.left))
+        except asyncio.CancelledError:
+            if left and not task.uncancel():
+                raise Departed("the client left before its turn") from None
+            raise
+        finally:
+            patience.forget(leave)
+
+    async def _wait(self, seconds: float) -> None:
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 await self._lock.acquire()
         except TimeoutError:
-            raise Overloaded(f"the session was busy for {self._seconds:g} s; nothing was done", retry_after=1) from None
+            raise Overloaded(f"the session was busy for {seconds:.3g} s; nothing was done", retry_after=1) from None
         finally:
             self._waiting -= 1
 

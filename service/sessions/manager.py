@@ -8,6 +8,7 @@ be kept, the transaction is undone.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from engine import dtypes
 from engine.transaction import SharedMemory
 from service.scripts import Cell
 from service.sessions.entry import Entry, Pace
+from service.sessions.house import DEFAULT_TENANT, Found, House, ledger_of, stored_by_tenant
 from service.sessions.lane import Lane, shielded
 from service.sessions.ledger import Ledger
 from service.sessions.outcomes import Key, Outcomes, Reply
@@ -31,7 +33,7 @@ from service.sessions.sharing import own
 from service.sessions.shelf import MISSING, Shelf
 from service.sessions.snapshots import forked
 from service.sessions.transaction import Transaction
-from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError, TooManySessions
+from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError
 from service.steps.limits import Limits, TooHeavy
 
 __all__ = ["Entry", "Pace", "SessionManager"]
@@ -65,11 +67,13 @@ class SessionManager:
         queue_seconds: float,
         journal: Journal | None = None,
         pace: Pace | None = None,
+        tenant: str = DEFAULT_TENANT,
+        house: House | None = None,
+        found: Found | None = None,
     ) -> None:
         self._executor = executor
         self.clock = clock
         self._limits = limits
-        self._most = most_sessions
         self._idle_ttl = idle_ttl
         self._queue = (queue_places, queue_seconds)
         self._entries: dict[str, Entry] = {}
@@ -79,18 +83,18 @@ class SessionManager:
         self._shelf = None if journal is None else Shelf(journal, executor, limits, self._pace)
         self._deleted = False  # since the last compaction
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.ledger = Ledger(journal)
+        self.tenant = tenant
+        if house is None:
+            house = House(most_sessions, None if journal is None else self._pace.stored)
+        self._house = house
+        self._house.join(tenant, self._entries)
+        self.ledger = Ledger(journal, ledger_of(tenant))
         if journal is not None:
-            self._recall(journal)
+            self._recall(stored_by_tenant(journal).get(tenant, []) if found is None else found)
 
-    def _recall(self, journal: Journal) -> None:
+    def _recall(self, found: Found) -> None:
         """Know every stored session by its first record; none is read back before its first request."""
-        found: list[tuple[float, str, Record | None]] = []
-        for name in journal.logs():
-            if not name.startswith("@"):
-                first = journal.first(name)
-                found.append((0.0 if first is None else float(first.data["created"]), name, first))
-        for moment, session_id, first in sorted(found, key=lambda row: row[:2]):
+        for moment, session_id, first in found:
             label, ttl = (None, self._idle_ttl) if first is None else (first.data["name"], first.data["ttl"])
             entry = self._entry(session_id, label, moment, min(ttl, self._idle_ttl), None)
             if first is None:
@@ -138,20 +142,9 @@ class SessionManager:
     def _make_room(self) -> None:
         """Errors: TooManySessions where no session may be added."""
         self.sweep()
-        if self._journal is not None:
-            if self._journal.trouble is not None:
-                raise ReadOnly(self._journal.trouble, retry_after=30)
-            self._evict(self._most - 1)
-            if len(self._entries) < self._pace.stored and self.live < self._most:
-                return
-        elif len(self._entries) < self._most:
-            return
-        most = self._most if self._journal is None else self._pace.stored
-        raise TooManySessions(
-            f"{most} sessions are open, as many as there may be; end one or ask again later",
-            limit="sessions" if self._journal is None else "stored_sessions",
-            retry_after=30,
-        )
+        if self._journal is not None and self._journal.trouble is not None:
+            raise ReadOnly(self._journal.trouble, retry_after=30)
+        self._house.room(self.tenant)
 
     async def open(
         self, key: Key | None, reply: Callable[[Entry], Reply], *, ttl_seconds: float | None = None, **given: Any
@@ -166,7 +159,7 @@ class SessionManager:
         self, key: Key | None, reply: Callable[[Entry], Reply], ttl_seconds: float | None, given: dict[str, Any]
     ) -> Reply:
         entry = self.create(ttl_seconds=ttl_seconds, **given)
-        data = created(entry.session, ttl=entry.ttl, created=entry.created)
+        data = self._created(entry)
         return await self._begun(entry, key, reply(entry), [Record(entry.session_id, 0, "created", data)])
 
     async def fork(
@@ -201,10 +194,16 @@ class SessionManager:
         self._make_room()
         entry = self._enter(session, ttl)
         entry.tensors = len(session.names)
-        data = created(session, ttl=entry.ttl, created=entry.created, source=session_id)
+        data = self._created(entry, source=session_id)
         whole = {"session": state, "outcomes": [], "build": build()}
         changes: list[Change] = [Record(twin_id, 0, "forked", data), Snapshot(twin_id, 0, whole)]
         return await self._begun(entry, key, reply(entry), changes)
+
+    def _created(self, entry: Entry, **more: Any) -> dict[str, Any]:
+        """The data of a session's first record."""
+        if self.tenant != DEFAULT_TENANT:
+            more["tenant"] = self.tenant
+        return created(entry.session, ttl=entry.ttl, created=entry.created, **more)
 
     async def _begun(self, entry: Entry, key: Key | None, answer: Reply, changes: list[Change]) -> Reply:
         """Keep the first record of a session; without it there is no session."""
@@ -328,13 +327,6 @@ class SessionManager:
                 else:
                     e.live = None
 
-    def _evict(self, most: int) -> None:
-        """Let stored sessions leave memory, the longest untouched first, until there are at most ``most``."""
-        live = [e for e in self._entries.values() if e.live is not None]
-        idle = sorted((e for e in live if not e.lane.busy), key=lambda e: e.expires - e.ttl)
-        for e in idle[: max(0, len(live) - most)]:
-            e.live = None
-
     async def tend(self) -> None:
         """What is to be done now and then: sweep, delete what nobody has touched for its whole life, empty what held deleted data."""
         self.sweep()
@@ -433,7 +425,7 @@ class SessionManager:
         try:
             await asyncio.wrap_future(self._journal.commit([record]))
         except BaseException as error:
-            await self._executor.run(done.tx.abort, heavy=True)
+            await self._executor.run(done.tx.abort, heavy=True, must=True)
             if isinstance(error, NumberTaken):
                 entry.live = None  # what another process wrote is read at the next request
             raise
@@ -456,11 +448,11 @@ class SessionManager:
     async def _read_back(self, entry: Entry) -> None:
         """Make a stored session live again, in its lane. Errors: Damaged, and the session is so from then on."""
         assert self._shelf is not None
-        self._evict(self._most - 1)
+        self._house.evict(self._house.most - 1)
         await self._shelf.read_back(entry)
 
     def _later(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())  # nobody waits for it
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -31,6 +31,7 @@ from service.sessions.snapshots import restored
 from service.sessions.transaction import Transaction
 from service.steps.errors import Damaged, ServiceError
 from service.steps.outcome import Done
+from service.steps.patience import PATIENCE
 from service.steps.step import Step
 
 __all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
@@ -117,6 +118,7 @@ def replayed(session_id: str, stored: Stored, limits: Limits) -> tuple[Session, 
 
     Errors: Damaged where a record is missing, cannot be done again, or gives something else than it did.
     """
+    PATIENCE.set(None)  # what was done once is done again, however long that takes
     outcomes = Outcomes()
     first, snapshot = stored.first, stored.snapshot
     number = 0

@@ -10,6 +10,8 @@ ServiceError
 ├── TooManySessions      no further session may be opened now
 ├── QueueFull            too many requests wait for the same session
 ├── Overloaded           waited too long, or the service cannot take more
+├── DeadlineExceeded     not done in the time that was given
+├── Departed             the client left before its turn
 ├── ReadOnly             nothing can be written now: the store is damaged or full
 ├── Damaged              what was stored of a session cannot be trusted any more
 ├── NumberTaken          another process has written to the same log
@@ -25,6 +27,8 @@ from typing import Any
 __all__ = [
     "Conflict",
     "Damaged",
+    "DeadlineExceeded",
+    "Departed",
     "InvalidInput",
     "KeyReused",
     "LimitExceeded",
@@ -94,6 +98,14 @@ class QueueFull(ServiceError):
 
 class Overloaded(ServiceError):
     """Waited too long, or the service cannot take more now. ``retry_after``: seconds."""
+
+
+class DeadlineExceeded(ServiceError):
+    """Not done in the time that was given; nothing was kept. ``retry_after``: seconds."""
+
+
+class Departed(ServiceError):
+    """The client left before its turn; nothing was done, and nobody hears of it."""
 
 
 class ReadOnly(ServiceError):

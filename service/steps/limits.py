@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from engine.op import Estimate
 from service.steps.errors import LimitExceeded
+from service.steps.patience import PATIENCE
 
 __all__ = ["Limits", "Meter", "TooHeavy"]
 
@@ -46,13 +47,14 @@ class TooHeavy(Exception):
 class Meter:
     """What one request has asked for so far."""
 
-    __slots__ = ("allowed_cost", "cost", "light", "limits", "spent")
+    __slots__ = ("allowed_cost", "cost", "light", "limits", "patience", "spent")
 
     def __init__(self, limits: Limits, *, batch: bool, light: bool = False) -> None:
         self.limits = limits
         self.allowed_cost = limits.batch_cost if batch else limits.request_cost
         self.light = light
         self.cost = 0  # arithmetic asked for
+        self.patience = PATIENCE.get()
         self.spent = 0  # the same and all else that takes time: steps, rendering
 
     def admit(self, what: str, estimate: Estimate) -> int:
@@ -84,7 +86,9 @@ class Meter:
         return total
 
     def charge(self, what: str, cost: int) -> None:
-        """Add arithmetic. Errors: LimitExceeded."""
+        """Add arithmetic, if there is time for it. Errors: LimitExceeded, DeadlineExceeded."""
+        if self.patience is not None:
+            self.patience.check()
         if self.cost + cost > self.allowed_cost:
             name = "batch_cost" if self.allowed_cost == self.limits.batch_cost else "request_cost"
             raise LimitExceeded(

@@ -75,8 +75,8 @@ def short() -> FastAPI:
 def plain() -> FastAPI:
     """The same application, whose short way leads nowhere."""
     app = create_app()
-    guard: Any = app.front  # type: ignore[attr-defined]
-    guard.app = Direct(guard.app.app, routes=[], handlers={})
+    direct: Any = app.direct  # type: ignore[attr-defined]
+    direct.root = Direct(direct.app, routes=[], handlers={}).root
     return app
 
 
@@ -121,7 +121,7 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(short: FastAPI, monke
     async def fails(*_: object) -> None:
         raise RuntimeError("secret")
 
-    place = short.front.app.root.named["healthz"]  # type: ignore[attr-defined]
+    place = short.direct.root.named["healthz"]  # type: ignore[attr-defined]
     monkeypatch.setitem(place.methods, "GET", (fails, (), True))
 
     async def ask() -> httpx.Response:

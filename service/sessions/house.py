@@ -1,0 +1,98 @@
+"""A house: what the sessions of all tenants share. How many may be open and in memory, how many bytes they may hold.
+
+Each tenant has a SessionManager of its own, which knows that tenant's sessions and no others: no look-up can forget whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from service.functions.manager import DEFAULT_TENANT
+from service.sessions.entry import Entry
+from service.sessions.ports import Journal, Record
+from service.steps.errors import TooManySessions
+
+__all__ = ["DEFAULT_TENANT", "Found", "House", "ledger_of", "stored_by_tenant"]
+
+Found: TypeAlias = list[tuple[float, str, Record | None]]
+
+
+class House:
+    """Counts over all tenants.
+
+    most: sessions in memory; stored: those and what only the journal has; share: how many of one tenant, None for any.
+    """
+
+    def __init__(self, most: int, stored: int | None = None, share: Callable[[], int | None] = lambda: None) -> None:
+        self.most = most
+        self.stored = stored
+        self.share = share
+        self._tenants: dict[str, dict[str, Entry]] = {}
+
+    def join(self, tenant: str, entries: dict[str, Entry]) -> None:
+        """A tenant's sessions, by id, from now on counted here."""
+        self._tenants[tenant] = entries
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tenants.values()))
+
+    @property
+    def live(self) -> int:
+        """How many sessions are in memory."""
+        return sum(e.live is not None for entries in self._tenants.values() for e in entries.values())
+
+    def room(self, tenant: str) -> None:
+        """Whether a tenant may open one more session. Errors: TooManySessions."""
+        share = self.share()
+        if share is not None and len(self._tenants[tenant]) >= share:
+            raise _full(share, "tenant_sessions")
+        if self.stored is None:
+            if len(self) >= self.most:
+                raise _full(self.most, "sessions")
+            return
+        self.evict(self.most - 1)
+        if len(self) >= self.stored or self.live >= self.most:
+            raise _full(self.stored, "stored_sessions")
+
+    def evict(self, most: int) -> None:
+        """Let stored sessions leave memory, the longest untouched first, until there are at most ``most``."""
+        live = [e for entries in self._tenants.values() for e in entries.values() if e.live is not None]
+        if len(live) <= most:
+            return
+        idle = sorted((e for e in live if not e.lane.busy), key=lambda e: e.expires - e.ttl)
+        for e in idle[: len(live) - most]:
+            e.live = None
+
+
+def _full(most: int, limit: str) -> TooManySessions:
+    return TooManySessions(
+        f"{most} sessions are open, as many as there may be; end one or ask again later", limit=limit, retry_after=30
+    )
+
+
+def stored_by_tenant(journal: Journal) -> dict[str, Found]:
+    """What a journal holds: for each tenant the moment of creation, the id and the first record of its sessions, the oldest first.
+
+    A session whose first record is damaged has lost its tenant too; it stands under the default one.
+    """
+    found: dict[str, Found] = {}
+    for name in journal.logs():
+        if name.startswith("@"):
+            found.setdefault(name[1:] or DEFAULT_TENANT, [])
+            continue
+        first = journal.first(name)
+        tenant, moment = (DEFAULT_TENANT, 0.0) if first is None else _told(first)
+        found.setdefault(tenant, []).append((moment, name, first))
+    for rows in found.values():
+        rows.sort(key=lambda row: row[:2])
+    return found
+
+
+def _told(first: Record) -> tuple[str, float]:
+    return str(first.data.get("tenant", DEFAULT_TENANT)), float(first.data["created"])
+
+
+def ledger_of(tenant: str) -> str:
+    """What a tenant's ledger is called in the journal."""
+    return "" if tenant == DEFAULT_TENANT else tenant
