@@ -8,10 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api import problems
@@ -20,8 +18,8 @@ from service.api.direct import Direct
 from service.api.exchange import Parts, Tenancy
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
+from service.api.openapi import document
 from service.api.routes import ROUTERS
-from service.api.schemas.document import Problem
 from service.auth.api_keys import KeyFile
 from service.executors.local import LocalExecutor, SystemClock
 from service.functions.evaluator import EagerEvaluator
@@ -142,8 +140,14 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
     routes = [route for router in ROUTERS for route in router.routes]
     app.direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
     known = Authentication(app.direct, keys=keys, guarded=settings.guarded_pages, failures=settings.auth_failures)
-    app.front = Guard(known, request_bytes=settings.request_bytes, loopback=is_loopback(settings.host))
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.front = Guard(
+        known,
+        request_bytes=settings.request_bytes,
+        loopback=is_loopback(settings.host),
+        seconds=settings.request_seconds,
+        most_seconds=settings.most_request_seconds,
+    )
+    app.openapi = lambda: document(app, keys=asks())  # type: ignore[method-assign]
     return app
 
 
@@ -203,19 +207,3 @@ def _manager(
 async def _too_large(request: Request, _: Exception) -> Response:
     detail, members = too_large(request.app.state.settings.request_bytes)
     return problems.problem(problems.STATUSES[413], detail, members)
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the model of problems that every operation refers to."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = document.setdefault("components", {}).setdefault("schemas", {})
-        components["Problem"] = Problem.model_json_schema()
-        for name in ("HTTPValidationError", "ValidationError"):
-            components.pop(name, None)
-        for operation in (o for path in document["paths"].values() for o in path.values()):
-            refused = operation["responses"].get("422", {})
-            if "application/json" in refused.get("content", {}):
-                del operation["responses"]["422"]
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -70,7 +70,12 @@ class Settings:
     functions: int = _knob(1_000, "functions", "The most functions of a tenant; over it 422.")
     function_versions: int = _knob(16, "versions", "How many versions of a function are kept.")
     functions_bytes: int = _knob(256 * MIB, "bytes", "What all functions may hold, constants included; over it 422.")
-    request_seconds: float = _knob(10.0, "seconds", "How long an evaluation of a function may take; over it 422.")
+    request_seconds: float = _knob(
+        10.0,
+        "seconds",
+        "How long a request may take, checked between steps; over it 503 (422 for an evaluation), and nothing is kept.",
+    )
+    most_request_seconds: float = _knob(30.0, "seconds", "The most that a request may ask for by Request-Timeout.")
     scopes: int = _knob(64, "scopes", "The most open scopes of a session; over it 422.")
     sessions: int = _knob(1_000, "sessions", "The most open sessions; over it 429.")
     tenant_sessions: int = _knob(

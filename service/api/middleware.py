@@ -11,10 +11,12 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import STATUSES, problem
+from service.steps.patience import PATIENCE, Patience
 
 __all__ = ["Guard", "TooLarge", "too_large"]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_TIMEOUT: Final = re.compile(rb"(?=.*[1-9])\d{1,9}(\.\d{1,9})?\Z")
 CSP: Final = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -29,10 +31,18 @@ _REPLACEABLE: Final = frozenset({b"cache-control", b"content-security-policy"}) 
 
 
 class Guard:
-    """Stands before everything else. ``loopback``: answer only to hosts that name this machine (against DNS rebinding)."""
+    """Stands before everything else.
 
-    def __init__(self, app: ASGIApp, *, request_bytes: int, loopback: bool) -> None:
+    loopback: answer only to hosts that name this machine (against DNS rebinding). seconds: how long a request may take, if it does not say;
+    most_seconds: and if it does.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, request_bytes: int, loopback: bool, seconds: float, most_seconds: float
+    ) -> None:
         self.app = app
+        self.seconds = seconds
+        self.most_seconds = most_seconds
         self.request_bytes = request_bytes
         self.loopback = loopback
 
@@ -59,13 +69,29 @@ class Guard:
         if refused is not None:
             await problem(STATUSES[refused[0]], refused[1], refused[2])(scope, receive, send_with_headers)
             return
-        await self.app(scope, _Bounded(receive, self.request_bytes), send_with_headers)
+        patience = Patience(self._seconds(headers))
+        scope["state"]["patience"] = patience
+        left = scope["state"].get("left")  # the protocol's list of whom to tell that the client has left
+        if left is not None:
+            left.append(patience.leave)
+        token = PATIENCE.set(patience)
+        try:
+            await self.app(scope, _Bounded(receive, self.request_bytes), send_with_headers)
+        finally:
+            PATIENCE.reset(token)
+
+    def _seconds(self, headers: dict[bytes, bytes]) -> float:
+        """How long the client waits: what it says, at most as long as is allowed."""
+        given = headers.get(b"request-timeout")
+        return self.seconds if given is None else min(float(given), self.most_seconds)
 
     def _refused(self, headers: dict[bytes, bytes]) -> tuple[int, str, dict[str, Any] | None] | None:
         if self.loopback and not _is_local(headers.get(b"host", b"")):
             return 421, "This service listens on loopback and answers to localhost and loopback addresses only.", None
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return 415, "A compressed body is not taken: send it without Content-Encoding.", None
+        if not _TIMEOUT.match(headers.get(b"request-timeout", b"1")):
+            return 400, "Request-Timeout is a number of seconds above 0.", None
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
             return 400, "Content-Length is no number.", None
