@@ -101,6 +101,8 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             settings.sessions,
             None if kept is None else settings.stored_sessions,
             lambda: settings.tenant_sessions if asks() else None,
+            tenant_bytes=lambda: settings.tenant_bytes if asks() else None,
+            total_bytes=settings.total_bytes,
         )
         found = {} if kept is None else stored_by_tenant(kept)
 

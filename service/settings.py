@@ -81,6 +81,10 @@ class Settings:
     tenant_sessions: int = _knob(
         50, "sessions", "The most sessions of a tenant, where keys are asked for; over it 429."
     )
+    tenant_bytes: int = _knob(
+        512 * MIB, "bytes", "What the sessions of a tenant may hold together, where keys are asked for; over it 429."
+    )
+    total_bytes: int = _knob(2_048 * MIB, "bytes", "What all sessions in memory may hold together; over it 503.")
     session_ttl: float = _knob(3_600.0, "seconds", "How long a session lives without a request.")
     queue_places: int = _knob(32, "requests", "How many requests may wait for one session; over it 429.")
     queue_seconds: float = _knob(5.0, "seconds", "How long a request waits for its session; over it 503.")

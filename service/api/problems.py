@@ -156,6 +156,12 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         "Too many requests wait",
         "Requests of one session run one at a time, and too many wait already. Wait for answers.",
     ),
+    steps.QuotaExceeded: Kind(
+        429,
+        "quota",
+        "More than a tenant may hold",
+        "The sessions of the tenant hold as much as they may, all together. End one that is not needed, or forget tensors.",
+    ),
     steps.Overloaded: Kind(
         503,
         "overloaded",

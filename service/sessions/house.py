@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from service.functions.manager import DEFAULT_TENANT
+from service.sessions.account import Account
 from service.sessions.entry import Entry
 from service.sessions.ports import Journal, Record
-from service.steps.errors import TooManySessions
+from service.sessions.session import Session
+from service.steps.errors import Overloaded, QuotaExceeded, ServiceError, StepFailed, TooManySessions
 
 __all__ = ["DEFAULT_TENANT", "Found", "House", "ledger_of", "stored_by_tenant"]
 
@@ -24,8 +26,19 @@ class House:
     most: sessions in memory; stored: those and what only the journal has; share: how many of one tenant, None for any.
     """
 
-    def __init__(self, most: int, stored: int | None = None, share: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        most: int,
+        stored: int | None = None,
+        share: Callable[[], int | None] = lambda: None,
+        *,
+        tenant_bytes: Callable[[], int | None] = lambda: None,
+        total_bytes: int | None = None,
+    ) -> None:
         self.most = most
+        self._tenant_bytes = tenant_bytes
+        self.account = Account(lambda: total_bytes, "total_bytes")
+        self._accounts: dict[str, Account] = {}
         self.stored = stored
         self.share = share
         self._tenants: dict[str, dict[str, Entry]] = {}
@@ -33,6 +46,32 @@ class House:
     def join(self, tenant: str, entries: dict[str, Entry]) -> None:
         """A tenant's sessions, by id, from now on counted here."""
         self._tenants[tenant] = entries
+        self._accounts[tenant] = Account(self._tenant_bytes, "tenant_bytes", self.account)
+
+    def count(self, tenant: str, entry: Entry) -> None:
+        """Count the bytes of a session that came into memory. Errors: QuotaExceeded, Overloaded; then it leaves memory again."""
+        try:
+            entry.session.join(self._accounts[tenant])
+        except ServiceError:
+            entry.live = None
+            raise
+
+    def relieved(self, tenant: str, session: Session, error: ServiceError) -> bool:
+        """After an error: whether it was for want of room, and room was found by measuring sessions, and sending stored ones away."""
+        cause = error.__cause__ if isinstance(error, StepFailed) else error
+        if not isinstance(cause, (QuotaExceeded, Overloaded)) or not str(cause.members.get("limit")).endswith("_bytes"):
+            return False
+        before = self.account.used
+        session.measure()
+        everybody = isinstance(cause, Overloaded)
+        entries = [e for t, found in self._tenants.items() if everybody or t == tenant for e in found.values()]
+        idle = [e for e in entries if e.live is not None and not e.lane.busy]
+        for e in idle:
+            e.session.measure()
+        if self.stored is not None and everybody:
+            for e in sorted(idle, key=lambda e: e.expires - e.ttl)[: (len(idle) + 1) // 2]:
+                e.live = None
+        return self.account.used < before
 
     def __len__(self) -> int:
         return sum(map(len, self._tenants.values()))

@@ -33,7 +33,17 @@ from service.sessions.sharing import own
 from service.sessions.shelf import MISSING, Shelf
 from service.sessions.snapshots import forked
 from service.sessions.transaction import Transaction
-from service.steps.errors import Conflict, Damaged, NotFound, NumberTaken, ReadOnly, ServiceError
+from service.steps.errors import (
+    Conflict,
+    Damaged,
+    NotFound,
+    NumberTaken,
+    Overloaded,
+    QuotaExceeded,
+    ReadOnly,
+    ServiceError,
+    StepFailed,
+)
 from service.steps.limits import Limits, TooHeavy
 
 __all__ = ["Entry", "Pace", "SessionManager"]
@@ -130,7 +140,9 @@ class SessionManager:
 
     def _enter(self, session: Session, ttl_seconds: float | None) -> Entry:
         ttl = min(ttl_seconds or self._idle_ttl, self._idle_ttl)
-        return self._entry(session.session_id, session.name, self.clock.now(), ttl, session)
+        entry = self._entry(session.session_id, session.name, self.clock.now(), ttl, session)
+        self._house.count(self.tenant, entry)
+        return entry
 
     def _entry(self, session_id: str, name: str | None, moment: float, ttl: float, live: Session | None) -> Entry:
         expires = self.clock.monotonic() + ttl
@@ -388,7 +400,13 @@ class SessionManager:
                 entry.touch(self.clock.monotonic())
 
     async def _worked(
-        self, entry: Entry, work: Callable[[Transaction], Any], batch: bool, heavy: bool, script: bool
+        self,
+        entry: Entry,
+        work: Callable[[Transaction], Any],
+        batch: bool,
+        heavy: bool,
+        script: bool,
+        again: bool = False,
     ) -> _Worked:
         session = entry.session
         journalled = self._journal is not None
@@ -411,6 +429,10 @@ class SessionManager:
                 with suppress(TooHeavy):
                     return await self._executor.run(lambda: transact(True), heavy=False)
             return await self._executor.run(lambda: transact(False), heavy=True, script=script)
+        except (QuotaExceeded, Overloaded, StepFailed) as error:
+            if again or not self._house.relieved(self.tenant, session, error):
+                raise
+            return await self._worked(entry, work, batch, heavy, script, again=True)
         except SharedMemory:  # the first write since a fork
             await self._executor.run(lambda: own(session), heavy=True)
             return await self._worked(entry, work, batch, heavy, script)
@@ -450,6 +472,7 @@ class SessionManager:
         assert self._shelf is not None
         self._house.evict(self._house.most - 1)
         await self._shelf.read_back(entry)
+        self._house.count(self.tenant, entry)
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())  # nobody waits for it

@@ -24,6 +24,7 @@ from service.steps.errors import ServiceError, StepFailed
 from service.steps.holding import graph_bytes
 
 if TYPE_CHECKING:
+    from service.sessions.account import Account
     from service.sessions.transaction import Transaction
     from service.steps.outcome import Outcome
     from service.steps.step import Step
@@ -64,10 +65,11 @@ class Session:
 
     __slots__ = (
         "__weakref__",
+        "_held",
+        "account",
         "beside",
         "default_dtype",
         "generator",
-        "held_bytes",
         "held_nodes",
         "limits",
         "name",
@@ -108,7 +110,8 @@ class Session:
         self.next_auto = 1
         self.next_number = 1
         self.next_scope = 1
-        self.held_bytes = 0
+        self._held = 0
+        self.account: Account | None = None
         self.held_nodes = 0
         self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None  # memory of a fork too
         self.beside: Beside = weakref.WeakKeyDictionary()
@@ -149,6 +152,25 @@ class Session:
             [*(b.tensor for b in self.names.values()), *kept, *live, *tensors_beside(self.beside)]
         )
         self.held_bytes = found + size
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held
+
+    @held_bytes.setter
+    def held_bytes(self, size: int) -> None:
+        if self.account is not None:
+            self.account.move(size - self._held)
+        self._held = size
+
+    def join(self, account: Account) -> None:
+        """Count what the session holds in an account, as long as the session lives. Errors: QuotaExceeded, Overloaded."""
+        account.move(self._held)
+        self.account = account
+
+    def __del__(self) -> None:
+        if self.account is not None:
+            self.account.move(-self._held)
 
     def _before(self, name: str) -> Any:
         """What a script's global name stands for when the script begins; MISSING for none."""

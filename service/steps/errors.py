@@ -9,6 +9,7 @@ ServiceError
 ├── LimitExceeded        more than a limit allows
 ├── TooManySessions      no further session may be opened now
 ├── QueueFull            too many requests wait for the same session
+├── QuotaExceeded        more than a tenant may hold
 ├── Overloaded           waited too long, or the service cannot take more
 ├── DeadlineExceeded     not done in the time that was given
 ├── Departed             the client left before its turn
@@ -37,6 +38,7 @@ __all__ = [
     "Overloaded",
     "PreconditionFailed",
     "QueueFull",
+    "QuotaExceeded",
     "ReadOnly",
     "ServiceError",
     "StepFailed",
@@ -94,6 +96,10 @@ class TooManySessions(ServiceError):
 
 class QueueFull(ServiceError):
     """Too many requests wait for the same session. ``retry_after``: seconds."""
+
+
+class QuotaExceeded(ServiceError):
+    """More than a tenant may hold: ``limit`` (its name), ``value``, ``asked``, ``unit``, ``retry_after``."""
 
 
 class Overloaded(ServiceError):

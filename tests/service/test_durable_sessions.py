@@ -73,7 +73,7 @@ class FaultyJournal(MemoryJournal):
         for _ in range(1000):
             if self.held:
                 return
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         raise AssertionError
 
     def let_go(self) -> None:
