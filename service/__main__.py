@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import gc
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
-
-import uvicorn
 
 from service.app import StoreError, create_app, is_loopback, key_file, open_journal
 from service.auth.api_keys import KeyFileError
 from service.auth.command import add_keys
+from service.server import Server
 from service.settings import KINDS, Settings, describe, from_environment
 
 __all__ = ["main", "parser"]
@@ -86,14 +83,6 @@ def _check_open(settings: Settings) -> None:
         )
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's server, ending with status 0 after a clean stop: a signal that was obeyed is not raised once more."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
-
-
 def _kept(settings: Settings) -> str:
     """What the banner says of durability."""
     if not settings.data_dir:
@@ -111,18 +100,12 @@ def _serve(settings: Settings, app: Any) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECT_AFTER)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=settings.keep_alive,
-        timeout_graceful_shutdown=settings.shutdown,
-        limit_concurrency=settings.connections,
-        h11_max_incomplete_event_size=16_384,
-    )
+    server = Server(app, settings)
+    try:
+        listener = server.listen()
+    except OSError as error:
+        print(f"gradwire: {shown}:{settings.port} cannot be listened on: {error.strerror}", file=sys.stderr)
+        return 1
     gc.freeze()  # what was imported stays
     print(
         f"Gradwire serves on http://{shown}:{settings.port}\n"
@@ -132,8 +115,7 @@ def _serve(settings: Settings, app: Any) -> int:
         f"  {_kept(settings)}; Ctrl-C ends",
         flush=True,
     )
-    server = _Server(config)
-    server.run()
+    server.run(sockets=[listener])
     return 0 if server.started else 1
 
 

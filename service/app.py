@@ -208,4 +208,4 @@ def _manager(
 
 async def _too_large(request: Request, _: Exception) -> Response:
     detail, members = too_large(request.app.state.settings.request_bytes)
-    return problems.problem(problems.STATUSES[413], detail, members)
+    return problems.problem(problems.STATUSES[413], detail, members, {"Connection": "close"})

@@ -14,9 +14,9 @@ GUARDABLE = frozenset({"docs", "guide", "metrics", "playground"})
 DURABILITIES = ("always", "interval", "none")
 
 
-def _knob(default: Any, unit: str, sentence: str) -> Any:
+def _knob(default: Any, unit: str, sentence: str, *, least: float = 1) -> Any:
     """A setting: ``GRADWIRE_`` and its name in capitals is the environment variable."""
-    return field(default=default, metadata={"unit": unit, "sentence": sentence})
+    return field(default=default, metadata={"unit": unit, "sentence": sentence, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Settings:
     """How the service runs. Limits are checked before any work; over one, the answer names it."""
 
     host: str = _knob("127.0.0.1", "address", "The address to listen on.")
-    port: int = _knob(8000, "port", "The port to listen on.")
+    port: int = _knob(8000, "port", "The port to listen on.", least=0)
     insecure: bool = _knob(
         False, "true or false", "Listen on an address that others reach although no API key is asked for."
     )
@@ -113,13 +113,26 @@ class Settings:
     )
     keep_alive: int = _knob(15, "seconds", "How long an idle connection is kept.")
     connections: int = _knob(512, "connections", "The most connections at a time; over it 503.")
-    shutdown: int = _knob(30, "seconds", "How long a shutdown waits for what was accepted.")
+    url_bytes: int = _knob(8_192, "bytes", "The longest address of a request; over it 414.")
+    header_bytes: int = _knob(16_384, "bytes", "The most that the headers of a request may have together; over it 431.")
+    header_seconds: float = _knob(
+        10.0, "seconds", "How long the head of a request may take to come; over it 408.", least=0.1
+    )
+    body_seconds: float = _knob(
+        15.0, "seconds", "How often the pace of a body is looked at; too slow is 408.", least=0.1
+    )
+    body_rate: int = _knob(16_384, "bytes per second", "The slowest pace of a body.")
+    linger: float = _knob(
+        1.5, "seconds", "How long after SIGTERM requests are still taken, while /readyz says no already.", least=0
+    )
+    shutdown: int = _knob(28, "seconds", "How long an end may take: lingering, then finishing what was accepted.")
 
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, (str, bool)) and value < (0 if f.name == "port" else 1):
-                raise ValueError(f"{f.name} must be at least 1 {f.metadata['unit']}, not {value}")
+            if not isinstance(value, (str, bool)) and not value >= f.metadata["least"]:
+                least = f"{f.metadata['least']} {f.metadata['unit']}"
+                raise ValueError(f"{f.name} must be at least {least}, not {value}")
         if self.durability not in DURABILITIES:
             raise ValueError(f"durability must be one of {', '.join(DURABILITIES)}")
         if not self.guarded_pages <= GUARDABLE:

@@ -67,7 +67,9 @@ class Guard:
 
         refused = self._refused(headers)
         if refused is not None:
-            await problem(STATUSES[refused[0]], refused[1], refused[2])(scope, receive, send_with_headers)
+            await problem(STATUSES[refused[0]], refused[1], refused[2], {"Connection": "close"})(
+                scope, receive, send_with_headers
+            )
             return
         patience = Patience(self._seconds(headers))
         scope["state"]["patience"] = patience

@@ -13,6 +13,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from engine import errors as engine
@@ -272,9 +273,16 @@ STATUSES: Final[dict[int, Kind]] = {
         405, "method-not-allowed", "Method not allowed", "The address has other methods: the header Allow lists them."
     ),
     406: TABLE[wire.NotAcceptable],
+    408: Kind(
+        408,
+        "timeout",
+        "The request came too slowly",
+        "Its head or its body was not here in time: header_seconds, body_seconds, body_rate.",
+    ),
     413: Kind(
         413, "too-large", "Body too large", "The body is larger than the setting request_bytes. Send less at a time."
     ),
+    414: Kind(414, "url-too-long", "Address too long", "The address is longer than the setting url_bytes."),
     415: TABLE[wire.UnsupportedMediaType],
     421: Kind(
         421,
@@ -288,6 +296,18 @@ STATUSES: Final[dict[int, Kind]] = {
         "too-many-attempts",
         "Too many attempts",
         "Too many requests without a valid key came from this address within a minute. A valid key is answered at once.",
+    ),
+    431: Kind(
+        431,
+        "headers-too-large",
+        "Headers too large",
+        "The headers together are larger than the setting header_bytes. Send fewer, or shorter ones.",
+    ),
+    503: Kind(
+        503,
+        "too-many-connections",
+        "Too many connections",
+        "As many connections are open as there may be: the setting connections.",
     ),
     500: TABLE[steps.ServiceError],
 }
@@ -395,6 +415,10 @@ def _allowed(request: Request) -> set[str]:
     }
 
 
+async def _left(_: Request, __: Exception) -> Response:
+    return problem(TABLE[steps.Departed], "The client left before its request was whole.")
+
+
 async def _failed(_: Request, error: Exception) -> Response:
     log.error("unhandled error", exc_info=error)
     return problem(STATUSES[500], "The service failed. Nothing of this request was kept.")
@@ -404,6 +428,7 @@ def install(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
     for family in (engine.EngineError, steps.ServiceError, wire.WireError):
         app.add_exception_handler(family, _refused)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)

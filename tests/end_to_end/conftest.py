@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 def start(port: int, **settings: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **{f"GRADWIRE_{k.upper()}": v for k, v in settings.items()}}
+    environment = {"GRADWIRE_LINGER": "0", **os.environ, **{f"GRADWIRE_{k.upper()}": v for k, v in settings.items()}}
     return subprocess.Popen(
         [sys.executable, "-m", "service", "serve", "--port", str(port)],
         env=environment,

@@ -218,7 +218,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "engine": {"numpy"},
     "engine.ops": {"engine", "numpy", "scipy"},
     "service": set(),
-    "service.__main__": {"service.app", "service.auth", "service.settings", "uvicorn"},
+    "service.__main__": {"service.app", "service.auth", "service.server", "service.settings"},
     "service.api": {
         *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.playground", "service.settings",
         "service.telemetry",
@@ -235,6 +235,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.playground": set(),
     "service.scripts": {"engine", "service.steps"},
     "service.sessions": {"engine", "numpy", "service.functions", "service.scripts", "service.steps", "service.wire"},
+    "service.protocol": {"service.api", "service.settings", "uvicorn"},
+    "service.server": {"service.protocol", "service.settings", "uvicorn"},
     "service.settings": {"pydantic"},
     "service.steps": {"engine"},
     "service.telemetry": {"service.settings"},

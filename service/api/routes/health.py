@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.exchange import answer, parts
 from service.api.problems import PAGES
 from service.api.schemas import health as schema
-from service.steps.errors import NotFound
+from service.steps.errors import NotFound, Overloaded
 
 router = APIRouter(tags=["service"])
 
@@ -23,6 +23,8 @@ async def healthz() -> Response:
 @router.get("/readyz", **schema.READY)
 async def readyz(request: Request) -> Response:
     """Whether it takes requests, and how many sessions are open."""
+    if getattr(request.app.state, "draining", False):
+        raise Overloaded("the service is about to end, and finishes what it has accepted", retry_after=1)
     return answer({"status": "ready", "sessions": len(parts(request).sessions)})
 
 

@@ -1,0 +1,240 @@
+"""One connection: uvicorn's protocol, bounded. Heads have a size and a time, bodies a pace, connections a number.
+
+What is refused here never reaches the application; it is answered like everything else, as a problem document. A connection that is
+closed while the client still sends is closed gently: the answer first, then what comes is read and dropped for a moment, because a
+closed socket with unread bytes resets, and the client would never see why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any, Final
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.api.problems import STATUSES, problem
+from service.settings import Settings
+
+__all__ = ["Protocol", "protocol"]
+
+DROPPING: Final = 2.0  # seconds in which what a refused client still sends is dropped
+ALWAYS_ANSWERED: Final = (b"/healthz", b"/readyz")
+SLACK: Final = 1_024  # of a head: its first line's other words, colons and line ends
+REASONS: Final = {
+    408: b"Request Timeout",
+    414: b"URI Too Long",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+    400: b"Bad Request",
+}
+
+
+class _Gentle:
+    """A transport whose ``close`` lets the client hear the answer, while it still sends."""
+
+    __slots__ = ("_inner", "_owner", "closing")
+
+    def __init__(self, inner: asyncio.Transport, owner: Protocol) -> None:
+        self._inner = inner
+        self._owner = owner
+        self.closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def is_closing(self) -> bool:
+        return self.closing or self._inner.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if not self.closing:
+            self._inner.write(data)
+
+    def close(self) -> None:
+        if self.closing or self._inner.is_closing():
+            return
+        self.closing = True
+        if not self._owner.sending:
+            self._inner.close()
+            return
+        self._owner.flow.resume_reading()
+        if self._inner.can_write_eof():
+            self._inner.write_eof()
+        self._owner.loop.call_later(DROPPING, self._inner.close)
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 within limits; ``protocol`` says which."""
+
+    settings: Settings
+    draining = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.sending = False  # whether the client is in the middle of a request
+        self._head_done = False
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._refusal = 0
+        self._left: list[list[Any]] = []  # of unfinished requests: whom to tell when the client leaves
+        self._timer: asyncio.TimerHandle | None = None
+        super().connection_made(_Gentle(transport, self))  # type: ignore[arg-type]
+        self.flow = FlowControl(transport)
+        if len(self.connections) > 2 * self.settings.connections:
+            transport.abort()
+            return
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch(None)
+        super().connection_lost(exc)
+        for told in self._left:
+            for leave in told:
+                leave()
+        self._left.clear()
+
+    # -- what comes ------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if not self._head_done:
+            self._head_bytes += len(data)
+        elif self.sending:
+            self._body_bytes += len(data)
+        if not self.sending and not self._head_done:
+            self.sending = True
+            self._watch_head()
+        super().data_received(data)
+        if not self._head_done and self._head_bytes > self.settings.header_bytes + self.settings.url_bytes + SLACK:
+            self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_done = False
+        self._head_size = 0
+        self._refusal = 0
+        told: list[Any] = []
+        self.scope["state"]["left"] = told
+        self._left.append(told)
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.settings.url_bytes:
+            self._refusal = self._refusal or 414
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > self.settings.header_bytes:
+            self._refusal = self._refusal or 431
+
+    def on_headers_complete(self) -> None:
+        self._head_done = True
+        self._body_bytes = 0
+        if len(self.connections) > self.settings.connections and not self.url.startswith(ALWAYS_ANSWERED):
+            self._refusal = self._refusal or 503
+        if self._refusal:
+            self._refuse(self._refusal)
+            return
+        super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+        self._watch_body(0)
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing() or self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.sending = False
+        self._head_done = False
+        self._head_bytes = 0
+        self._watch(None)
+        if self.cycle is not None and not self._refusal:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self._left:
+            self._left.pop(0)
+        super().on_response_complete()
+
+    # -- what is refused -------------------------------------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        self._refuse(400)
+
+    def _refuse(self, status: int) -> None:
+        """Answer here, and close."""
+        self._watch(None)
+        if self.transport.is_closing():
+            return
+        busy = self.cycle is not None and not self.cycle.response_complete
+        answered = self._head_done and self.cycle is not None and self.cycle.response_started
+        if not answered or self._refusal:
+            kind = STATUSES[status]
+            answer = problem(kind, kind.explanation, {"retry_after": 1} if status == 503 else None)
+            headers = [
+                *self.server_state.default_headers,
+                *answer.raw_headers,
+                (b"x-request-id", secrets.token_hex(8).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"cache-control", b"no-store"),
+                (b"connection", b"close"),
+            ]
+            lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
+            self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (status, REASONS[status], lines, answer.body))
+        if busy:  # the application waits for the rest of a body
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.sending = True
+        self.transport.close()
+
+    # -- how long it takes -----------------------------------------------------------------------------------------
+
+    def _watch(self, seconds: float | None, *act: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, *act)
+
+    def _watch_head(self) -> None:
+        self._watch(self.settings.header_seconds, self._late_head)
+
+    def _late_head(self) -> None:
+        if self._head_bytes:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _watch_body(self, seen: int) -> None:
+        self._watch(self.settings.body_seconds, self._look_at_body, seen)
+
+    def _look_at_body(self, seen: int) -> None:
+        """A body that comes too slowly is refused; one that is not read, because there is enough of it to work on, is not late."""
+        if not self.sending or self.transport.is_closing():
+            return
+        slow = self._body_bytes - seen < self.settings.body_rate * self.settings.body_seconds
+        if slow and not self.flow.read_paused:
+            self._refuse(408)
+        else:
+            self._watch_body(self._body_bytes)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """Close when nothing is under way any more. What is on its way while the server says good-bye is answered, too."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif not self.sending:
+            self.loop.call_later(0.2, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if not self.sending and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+
+def protocol(settings: Settings) -> type[Protocol]:
+    """The protocol with its limits."""
+    return type("BoundProtocol", (Protocol,), {"settings": settings})
