@@ -135,7 +135,9 @@ class SessionManager:
     ) -> Entry:
         """Open a session in memory alone, under an id that cannot be guessed; ``open`` also keeps it. Errors: TooManySessions."""
         self._make_room()
-        session = Session(_new_id(), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits)
+        session = Session(
+            secrets.token_urlsafe(24), name=name, seed=seed, default_dtype=default_dtype, limits=self._limits
+        )
         return self._enter(session, ttl_seconds)
 
     def _enter(self, session: Session, ttl_seconds: float | None) -> Entry:
@@ -193,7 +195,7 @@ class SessionManager:
         self, key: Key | None, reply: Callable[[Entry], Reply], session_id: str, name: str | None, ttl: float | None
     ) -> Reply:
         self.find(session_id)
-        twin_id = _new_id()
+        twin_id = secrets.token_urlsafe(24)
 
         def copied(tx: Transaction) -> tuple[Session, dict[str, Any]]:
             return forked(tx.session, twin_id, self._limits)
@@ -495,7 +497,3 @@ class SessionManager:
         for entry in list(self._entries.values()):
             if self._shelf is not None and self.trouble is None and self.clock.monotonic() < latest:
                 await self._snapshot(entry)
-
-
-def _new_id() -> str:
-    return secrets.token_urlsafe(24)
