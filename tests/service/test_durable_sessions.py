@@ -70,7 +70,7 @@ class FaultyJournal(MemoryJournal):
 
     async def asked(self) -> None:
         """Until a commit is held back."""
-        for _ in range(1000):
+        for _ in range(30_000):
             if self.held:
                 return
             await asyncio.sleep(0.001)
