@@ -160,9 +160,10 @@ def _parts(t: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
 
 
 def _by_tensor(result: Tensor, dim: int, item: Tensor, tensors: dict[int, Any], seen: int) -> tuple[Tensor, int]:
-    if item.ndim == 0 and item.dtype.category == 1 and item.dtype.name != "uint8":
+    whole = item.dtype.category == 1 and item.dtype.name != "uint8"
+    if item.ndim == 0 and whole and not hasattr(item, "physical"):  # one that is batched has a number for each example
         return rules.select(result, dim, _inside(result, dim, int(item), seen)), dim
-    if item.ndim == 0 and item.dtype.category < 2:
+    if item.ndim == 0 and item.dtype.category < 2 and not whole:
         tensors[dim] = wrap(np.array([bool(item)]))
         return rules.unsqueeze(result, dim), dim + 1
     tensors[dim] = item.detach()

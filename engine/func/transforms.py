@@ -122,6 +122,19 @@ def _done(found: Sequence[Tensor], keeps: bool) -> list[Tensor]:
     return list(found) if keeps else [f.detach() for f in found]
 
 
+def _released(aux: Any, keeps: bool) -> Any:
+    """What a function answered beside its output: outside the graph of the transform, as the output is."""
+    if keeps:
+        return aux
+    if isinstance(aux, Tensor):
+        return aux.detach()
+    if isinstance(aux, dict):
+        return {k: _released(v, keeps) for k, v in aux.items()}
+    if type(aux) in (list, tuple):
+        return type(aux)(_released(v, keeps) for v in aux)
+    return aux
+
+
 def _ones(output: Tensor) -> Tensor:
     return rules.ones_like(output.detach())  # type: ignore[no-any-return]
 
@@ -157,7 +170,7 @@ def grad_and_value(
             keeps = _keeps(transform.nested, leaves_of(chosen), [result], points)
             found = _done(_pull([result], points, [_ones(result)], keeps), keeps)
             gradient = flatten(chosen)[1](found)
-            value = result if keeps else result.detach()
+            value, aux = result if keeps else result.detach(), _released(aux, keeps)
         gradient = gradient[0] if single else gradient
         return gradient, ((value, aux) if has_aux else value)
 
@@ -222,7 +235,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             result, aux = _pair(result, "vjp(f, *primals)")
         outputs, build = flatten(result)
         keeps = _keeps(transform.nested, leaves_of(primals), outputs, points)
-    shown = build(_done(outputs, keeps))
+    shown, aux = build(_done(outputs, keeps)), _released(aux, keeps)
     structure = flatten(primals)[1]
 
     def pull_back(*weights: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:  # noqa: ARG001 - PyTorch's signature
@@ -333,16 +346,12 @@ def jacrev(
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen, single = _chosen(args, argnums)
-        kept: list[Any] = []
 
         def of_chosen(*values: Any) -> Any:
             result = func(*_placed(args, argnums, values), **kwargs)
-            if has_aux:
-                result, aux = _pair(result, "jacrev(f)(*args)")
-                kept.append(aux)
-            return result
+            return _pair(result, "jacrev(f)(*args)") if has_aux else result
 
-        out, pull_back = vjp(of_chosen, *chosen)
+        out, pull_back, *kept = vjp(of_chosen, *chosen, has_aux=has_aux)
         outputs, build = flatten(out)
         basis = _basis(outputs)
 

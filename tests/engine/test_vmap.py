@@ -220,3 +220,31 @@ def test_derivatives_of_views_written_in_place_go_under_each_other_and_under_vma
             np.testing.assert_allclose(together[k].numpy(), alone.numpy(), rtol=1e-12)
     point = rows[0].clone().requires_grad_()
     assert engine.autograd.gradgradcheck(written_copies, point)
+
+
+def test_an_index_without_dims_is_every_examples_own() -> None:
+    x = engine.arange(6.0).reshape(2, 3)
+    assert func.vmap(lambda row, i: row[i])(x, engine.tensor([0, 2])).tolist() == [0.0, 5.0]
+    assert func.vmap(lambda whole, i: whole[:, i], in_dims=(None, 0))(x, engine.tensor([0, 1])).tolist() == [
+        [0, 3],
+        [1, 4],
+    ]
+
+
+def test_what_is_answered_beside_an_output_is_outside_the_graph() -> None:
+    x = engine.ones(2)
+
+    def f(x: Tensor) -> Any:
+        return (x**2).sum(), {"aux": [x * 3, 1]}
+
+    for answer in (
+        func.grad(f, has_aux=True)(x)[1],
+        func.grad_and_value(f, has_aux=True)(x)[1][1],
+        func.vjp(f, x, has_aux=True)[2],
+    ):
+        assert answer["aux"][0].tolist() == [3.0, 3.0]
+        assert not answer["aux"][0].requires_grad
+    aux = func.jacrev(lambda x: (x**2, x * 3), has_aux=True)(x)[1]
+    assert not aux.requires_grad
+    nested = func.grad(lambda x: func.grad(f, has_aux=True)(x)[1]["aux"][0].sum())(x)
+    assert nested.tolist() == [3.0, 3.0]
