@@ -13,6 +13,7 @@ from service.auth.api_keys import KeyFileError
 from service.auth.command import add_keys
 from service.server import Server
 from service.settings import KINDS, Settings, describe, from_environment
+from service.telemetry.logs import configure
 
 __all__ = ["main", "parser"]
 
@@ -97,6 +98,7 @@ def _kept(settings: Settings) -> str:
 
 def _serve(settings: Settings, app: Any) -> int:
     """Serve until a signal ends it."""
+    configure(requests=settings.log_requests)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECT_AFTER)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host

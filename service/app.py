@@ -18,6 +18,7 @@ from service.api.direct import Direct
 from service.api.exchange import Parts, Tenancy
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
+from service.api.observation import Observation, registry
 from service.api.openapi import document
 from service.api.routes import ROUTERS
 from service.auth.api_keys import KeyFile
@@ -104,6 +105,8 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             tenant_bytes=lambda: settings.tenant_bytes if asks() else None,
             total_bytes=settings.total_bytes,
         )
+        app.state.house, app.state.executor = house, executor
+        app.state.trouble = lambda: None if kept is None else kept.trouble
         found = {} if kept is None else stored_by_tenant(kept)
 
         def make(tenant: str) -> Parts:
@@ -142,8 +145,10 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
     routes = [route for router in ROUTERS for route in router.routes]
     app.direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
     known = Authentication(app.direct, keys=keys, guarded=settings.guarded_pages, failures=settings.auth_failures)
+    observed = Observation(known, routes=routes)
+    app.state.metrics = registry(app, observed)
     app.front = Guard(
-        known,
+        observed,
         request_bytes=settings.request_bytes,
         loopback=is_loopback(settings.host),
         seconds=settings.request_seconds,

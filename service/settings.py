@@ -122,6 +122,7 @@ class Settings:
         15.0, "seconds", "How often the pace of a body is looked at; too slow is 408.", least=0.1
     )
     body_rate: int = _knob(16_384, "bytes per second", "The slowest pace of a body.")
+    log_requests: bool = _knob(False, "true or false", "Write a line of JSON to standard error for each request.")
     linger: float = _knob(
         1.5, "seconds", "How long after SIGTERM requests are still taken, while /readyz says no already.", least=0
     )

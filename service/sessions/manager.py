@@ -94,9 +94,8 @@ class SessionManager:
         self._deleted = False  # since the last compaction
         self._tasks: set[asyncio.Task[Any]] = set()
         self.tenant = tenant
-        if house is None:
-            house = House(most_sessions, None if journal is None else self._pace.stored)
-        self._house = house
+        alone = House(most_sessions, None if journal is None else self._pace.stored)
+        self._house = alone if house is None else house
         self._house.join(tenant, self._entries)
         self.ledger = Ledger(journal, ledger_of(tenant))
         if journal is not None:

@@ -141,6 +141,8 @@ def test_who_leaves_before_its_turn_is_dropped(port: int) -> None:
         session = f"/v1/sessions/{http.post('/v1/sessions').json()['session_id']}"
         holding = threading.Thread(target=lambda: http.post(f"{session}/run", json={"code": "while True: pass"}))
         holding.start()
+        while http.get(session, headers={"Request-Timeout": "0.05"}).status_code == 200:
+            time.sleep(0.01)  # until the script has the session
         body = json.dumps({"id": "x", "data": [1.0]}).encode()
         with connected(port) as connection:
             connection.sendall(
@@ -148,7 +150,7 @@ def test_who_leaves_before_its_turn_is_dropped(port: int) -> None:
                 % (session.encode(), len(body), body)
             )
             time.sleep(0.3)
-        time.sleep(0.3)
+        time.sleep(1)
         while http.delete(f"{session}/run").status_code == 409 and holding.is_alive():
             time.sleep(0.01)
         holding.join()

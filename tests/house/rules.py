@@ -218,7 +218,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "engine": {"numpy"},
     "engine.ops": {"engine", "numpy", "scipy"},
     "service": set(),
-    "service.__main__": {"service.app", "service.auth", "service.server", "service.settings"},
+    "service.__main__": {"service.app", "service.auth", "service.server", "service.settings",
+        "service.telemetry",
+    },
     "service.api": {
         *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.playground", "service.settings",
         "service.telemetry",

@@ -10,6 +10,7 @@ from service.api.exchange import answer, parts
 from service.api.problems import PAGES
 from service.api.schemas import health as schema
 from service.steps.errors import NotFound, Overloaded
+from service.telemetry.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["service"])
 
@@ -26,6 +27,12 @@ async def readyz(request: Request) -> Response:
     if getattr(request.app.state, "draining", False):
         raise Overloaded("the service is about to end, and finishes what it has accepted", retry_after=1)
     return answer({"status": "ready", "sessions": len(parts(request).sessions)})
+
+
+@router.get("/metrics", **schema.METRICS)
+async def metrics(request: Request) -> Response:
+    """Counts and times of requests, and how the service stands, as Prometheus reads them."""
+    return Response(request.app.state.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @router.get("/errors/{slug}", **schema.ERROR)

@@ -30,5 +30,6 @@ class ErrorKind(Model):
 
 
 HEALTH = described(answer=Health, text="It answers.")
+METRICS = described(text="Metrics.", media={"text/plain": {"schema": {"type": "string"}}})
 READY = described(answer=Ready, text="It takes requests.")
 ERROR = described(answer=ErrorKind, text="What it means and what to do.", media={"text/html": {}})

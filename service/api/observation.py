@@ -1,0 +1,131 @@
+"""Pure ASGI middleware: each request is counted, timed and logged, under the route's template and never under its address."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.telemetry.logs import ACCESS
+from service.telemetry.metrics import Counter, Gauge, Histogram, Registry
+
+__all__ = ["Observation", "registry"]
+
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+ELSEWHERE: Final = "elsewhere"
+TRACE: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+REQUESTS: Final = ("method", "route", "status")
+
+
+class Observation:
+    """Stands before routes, behind the guard. routes: whose templates are labels; any other address is "elsewhere"."""
+
+    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute]) -> None:
+        self.app = app
+        self.requests = Counter("gradwire_requests_total", "Requests by method, route and status.", REQUESTS)
+        self.seconds = Histogram("gradwire_request_seconds", "How long requests took.", ("method", "route"))
+        self.received = Counter("gradwire_received_bytes_total", "Bytes of bodies that came.")
+        self.sent = Counter("gradwire_sent_bytes_total", "Bytes of bodies that went.")
+        self._places: dict[str, Any] = {}
+        for path in (getattr(route, "path", "") for route in routes):
+            place = self._places
+            for segment in path.split("/")[1:]:
+                if segment.endswith(":path}"):
+                    place["**"] = path
+                    break
+                place = place.setdefault("*" if segment.startswith("{") else segment, {})
+            else:
+                place[""] = path
+
+    def template(self, path: str) -> str:
+        """The route's template; "elsewhere" where there is none."""
+        place = self._places
+        for segment in path.split("/")[1:]:
+            found = place.get(segment) if segment else None
+            if found is None:
+                if "**" in place:
+                    return str(place["**"])
+                found = place.get("*")
+            if not isinstance(found, dict):
+                return str(place[""]) if path == "/" and "" in place else ELSEWHERE
+            place = found
+        return str(place.get("", ELSEWHERE))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        came, went, status = 0, 0, 500
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal went, status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            went += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, counted, sent)
+        finally:
+            seconds = time.perf_counter() - begun
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = self.template(scope["path"])
+            self.requests.add(method, route, str(status))
+            self.seconds.observe(seconds, method, route)
+            self.received.add(amount=came)
+            self.sent.add(amount=went)
+            if ACCESS.isEnabledFor(20):
+                ACCESS.info("request", extra={"fields": _line(scope, method, route, status, seconds, came, went)})
+
+
+def _line(scope: Scope, method: str, route: str, status: int, seconds: float, came: int, went: int) -> dict[str, Any]:
+    """What a line tells: whose, where, what came of it. Of a session's id its first 8 characters."""
+    state = scope["state"]
+    line: dict[str, Any] = {
+        "request_id": state.get("request_id"),
+        "tenant": state["principal"].tenant if "principal" in state else None,
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1e3, 3),
+        "bytes_in": came,
+        "bytes_out": went,
+    }
+    if "{session_id}" in route:
+        line["session"] = scope["path"].split("/")[3][:8]
+    for name, value in scope["headers"]:
+        if name == b"traceparent" and TRACE.match(value):
+            line["trace_id"] = value[3:35].decode()
+    return line
+
+
+def registry(app: FastAPI, observed: Observation) -> Registry:
+    """The metrics of an application: its requests, and how it stands."""
+
+    def state(name: str) -> Any:
+        return getattr(app.state, name)
+
+    return Registry(
+        observed.requests,
+        observed.seconds,
+        observed.received,
+        observed.sent,
+        Gauge("gradwire_sessions", "Sessions that are open, in memory or stored.", lambda: len(state("house"))),
+        Gauge("gradwire_live_sessions", "Sessions in memory.", lambda: state("house").live),
+        Gauge("gradwire_held_bytes", "Bytes that sessions in memory hold.", lambda: state("house").account.used),
+        Gauge("gradwire_waiting", "Work that waits for a thread.", lambda: state("executor").waiting),
+        Gauge("gradwire_read_only", "Whether nothing can be written.", lambda: int(state("trouble")() is not None)),
+        Gauge("gradwire_draining", "Whether the end has begun.", lambda: int(getattr(app.state, "draining", False))),
+    )
