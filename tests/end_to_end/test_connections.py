@@ -150,7 +150,7 @@ def test_who_leaves_before_its_turn_is_dropped(port: int) -> None:
                 % (session.encode(), len(body), body)
             )
             time.sleep(0.3)
-        time.sleep(1)
+        time.sleep(3)
         while http.delete(f"{session}/run").status_code == 409 and holding.is_alive():
             time.sleep(0.01)
         holding.join()
