@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, overload
 
 from engine import schema as schemas
 from engine.errors import ArgumentError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.schema import Parameter
 
-__all__ = ["OPS", "Estimate", "Op", "Sample", "Spec", "find", "op"]
+__all__ = ["OPS", "Estimate", "Op", "Sample", "Spec", "Specs", "find", "op"]
 
 _MOST_RECIPES: Final = 256
 Kind = Literal["pointwise", "linear", "view", "reduce", "opaque", "composite", "create"]
@@ -46,6 +47,25 @@ class Spec(NamedTuple):
         return len(self.shape)
 
 
+class Specs(Sequence["Spec"]):
+    """The outputs of a row that makes many: each is made when it is looked at, so that a number of them may be refused unmade."""
+
+    def __init__(self, count: int, at: Callable[[int], Spec]) -> None:
+        self.length = min(count, sys.maxsize)  # as much as ``len`` can say
+        self.at = at
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> Spec: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Spec, ...]: ...
+    def __getitem__(self, index: int | slice) -> Spec | tuple[Spec, ...]:
+        places = range(self.length)[index]
+        return self.at(places) if isinstance(places, int) else tuple(self.at(i) for i in places)
+
+
 class Estimate(NamedTuple):
     """What a call will cost, before anything is allocated.
 
@@ -53,7 +73,7 @@ class Estimate(NamedTuple):
     workspace: bytes needed beside inputs and outputs. cost: arithmetic, in weighted floating point operations.
     """
 
-    outputs: tuple[Spec, ...]
+    outputs: Sequence[Spec]
     workspace: int = 0
     cost: int = 0
     bound: bool = False

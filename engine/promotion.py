@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.errors import ArgumentError, DtypeError, EngineError, ShapeError, TensorError
-from engine.op import Estimate, Spec
+from engine.op import Estimate, Spec, Specs
 
 if TYPE_CHECKING:
     from engine.op import Op
@@ -122,9 +122,10 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
         raise ShapeError(f"{op.name}(): {error}") from error
     if isinstance(found, Estimate):
         return found
-    outputs = (found,) if isinstance(found, Spec) else tuple(found)
+    outputs = (found,) if isinstance(found, Spec) else found if isinstance(found, Specs) else tuple(found)
     if op.kind == "view":
         return Estimate(outputs, 0, 1)
+    assert not isinstance(outputs, Specs)  # only views are so many
     return Estimate(outputs, 0, sum(s.numel for s in given) + sum(s.numel for s in outputs))
 
 

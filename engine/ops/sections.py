@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import TensorError
-from engine.op import Estimate, Sample, Spec, op
+from engine.op import Estimate, Sample, Spec, Specs, op
 from engine.places import code, spoken_of
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -26,12 +26,23 @@ EVEN = (
 
 
 def _sections(shape: tuple[int, ...], sections: int, dim: int) -> tuple[int, list[tuple[int, int]]]:
-    d = _dim_to_part(shape, dim)
-    if sections <= 0:
-        raise TensorError(f"number of sections must be larger than 0, got {sections}")
+    d = _counted(shape, sections, dim)
     small, more = divmod(shape[d], sections)
     starts = [i * small + min(i, more) for i in range(sections + 1)]
     return d, list(itertools.pairwise(starts))
+
+
+def _counted(shape: tuple[int, ...], sections: int, dim: int) -> int:
+    d = _dim_to_part(shape, dim)
+    if sections <= 0:
+        raise TensorError(f"number of sections must be larger than 0, got {sections}")
+    return d
+
+
+def _sectioned(shape: tuple[int, ...], sections: int, dim: int, dtype: Any) -> Estimate:
+    d = _counted(shape, sections, dim)
+    small, more = divmod(shape[d], sections)
+    return Estimate(Specs(sections, lambda i: Spec((*shape[:d], small + (i < more), *shape[d + 1 :]), dtype)), 0, 1)
 
 
 def _dim_to_part(shape: tuple[int, ...], dim: int) -> int:
@@ -47,8 +58,11 @@ def _between(shape: tuple[int, ...], indices: Sequence[int], dim: int) -> tuple[
 
 
 def _bounded(shape: tuple[int, ...], d: int, bounds: list[tuple[int, int]], dtype: Any) -> Estimate:
-    sizes = [len(range(*slice(start, end).indices(shape[d]))) for start, end in bounds]
-    return Estimate(tuple(Spec((*shape[:d], n, *shape[d + 1 :]), dtype) for n in sizes), 0, 1)
+    def part(i: int) -> Spec:
+        n = len(range(*slice(*bounds[i]).indices(shape[d])))
+        return Spec((*shape[:d], n, *shape[d + 1 :]), dtype)
+
+    return Estimate(Specs(len(bounds), part), 0, 1)
 
 
 def _pieces(input: Any, d: int, bounds: list[tuple[int, int]]) -> tuple[Any, ...]:
@@ -57,7 +71,7 @@ def _pieces(input: Any, d: int, bounds: list[tuple[int, int]]) -> tuple[Any, ...
 
 @op(
     "tensor_split.sections(Tensor input, int sections, int dim=0) -> Tensor[]",
-    meta=lambda input, sections, dim: _bounded(input.shape, *_sections(input.shape, sections, dim), input.dtype),
+    meta=lambda input, sections, dim: _sectioned(input.shape, sections, dim, input.dtype),
     kind="composite",
     samples=over(*EVEN),
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from engine.errors import TensorError
-from engine.op import Estimate, Sample, Spec, op
+from engine.op import Estimate, Sample, Spec, Specs, op
 from engine.rules import rules
 from engine.samples import array, over, strided
 from engine.shapes import wrap_dim
 
 
-def _split_sizes(shape: tuple[int, ...], split_size: int, dim: int) -> tuple[int, list[int]]:
+def _split_sizes(shape: tuple[int, ...], split_size: int, dim: int) -> tuple[int, Sequence[int]]:
     if not shape:
         raise TensorError("split expects at least a 1-dimensional tensor")
     d = wrap_dim(dim, len(shape))
@@ -25,14 +26,36 @@ def _split_sizes(shape: tuple[int, ...], split_size: int, dim: int) -> tuple[int
         if n:
             raise TensorError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
         return d, [0]
-    return d, [min(split_size, n - start) for start in range(0, max(n, 1), split_size)]
+    return d, _Even(n, split_size, max(-(-n // split_size), 1))
 
 
-def _parts(shape: tuple[int, ...], d: int, sizes: Sequence[int], dtype: Any) -> list[Spec]:
-    return [Spec((*shape[:d], n, *shape[d + 1 :]), dtype) for n in sizes]
+class _Even(Sequence[int]):
+    """The sizes of parts of a dim that are alike but for the last, not written out."""
+
+    def __init__(self, n: int, size: int, count: int) -> None:
+        self.n = n
+        self.size = size
+        self.length = min(count, sys.maxsize)
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        places = range(self.length)[index]
+        if isinstance(places, int):
+            return max(0, min(self.size, self.n - places * self.size))
+        return [self[i] for i in places]
 
 
-def _split_meta(input: Spec, split_size: int, dim: int) -> list[Spec]:
+def _parts(shape: tuple[int, ...], d: int, sizes: Sequence[int], dtype: Any) -> Specs:
+    return Specs(len(sizes), lambda i: Spec((*shape[:d], sizes[i], *shape[d + 1 :]), dtype))
+
+
+def _split_meta(input: Spec, split_size: int, dim: int) -> Specs:
     return _parts(input.shape, *_split_sizes(input.shape, split_size, dim), input.dtype)
 
 
@@ -91,7 +114,7 @@ def split(input: Any, split_size: Any, dim: Any) -> Any:
     return _cut(input, *_split_sizes(input.shape, split_size, dim))
 
 
-def _list_meta(input: Spec, split_size: Any, dim: int) -> list[Spec]:
+def _list_meta(input: Spec, split_size: Any, dim: int) -> Specs:
     return _parts(input.shape, _listed(input.shape, split_size, dim), split_size, input.dtype)
 
 
@@ -126,19 +149,19 @@ def split_sizes(input: Any, split_size: Any, dim: Any) -> Any:
     return rules.split_with_sizes(input, split_size, dim)
 
 
-def _chunk_sizes(shape: tuple[int, ...], chunks: int, dim: int) -> tuple[int, list[int]]:
+def _chunk_sizes(shape: tuple[int, ...], chunks: int, dim: int) -> tuple[int, Sequence[int]]:
     if not shape:
         raise TensorError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise TensorError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     d = wrap_dim(dim, len(shape))
     if shape[d] == 0:
-        return d, [0] * chunks
+        return d, _Even(0, 1, chunks)
     return _split_sizes(shape, -(-shape[d] // chunks), d)
 
 
 def _chunk_meta(input: Spec, chunks: int, dim: int) -> Estimate:
-    return Estimate(tuple(_parts(input.shape, *_chunk_sizes(input.shape, chunks, dim), input.dtype)), 0, 1)
+    return Estimate(_parts(input.shape, *_chunk_sizes(input.shape, chunks, dim), input.dtype), 0, 1)
 
 
 @op(
@@ -156,7 +179,7 @@ def chunk(input: Any, chunks: Any, dim: Any) -> Any:
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
     d, sizes = _chunk_sizes(tuple(input.shape), chunks, dim)
-    return rules.split(input, sizes[0], d) if input.shape[d] else rules.split_with_sizes(input, sizes, d)
+    return rules.split(input, sizes[0], d) if input.shape[d] else rules.split_with_sizes(input, tuple(sizes), d)
 
 
 # -- parts that are tensors of their own -----------------------------------------------------------------------------------
@@ -217,4 +240,4 @@ def unsafe_chunk(input: Any, chunks: Any, dim: Any) -> Any:
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
     d, sizes = _chunk_sizes(tuple(input.shape), chunks, dim)
-    return rules.unsafe_split(input, sizes[0], d) if input.shape[d] else rules.unsafe_split_with_sizes(input, sizes, d)
+    return rules.unsafe_split(input, sizes[0], d) if input.shape[d] else rules.unsafe_split_with_sizes(input, tuple(sizes), d)

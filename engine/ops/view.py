@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DimensionError, TensorError
-from engine.op import Sample, Spec, op
+from engine.op import Sample, Spec, Specs, op
 from engine.rules import lean, rules
 from engine.samples import array, over, strided
 from engine.shapes import wrap_dim
@@ -278,6 +278,10 @@ def _pieces(shape: tuple[int, ...], dim: int) -> tuple[int, tuple[int, ...]]:
     return d, (*shape[:d], *shape[d + 1 :])
 
 
+def _unbound(input: Spec, dim: int, shape: tuple[int, ...]) -> Specs:
+    return Specs(input.shape[dim], lambda _: Spec(shape, input.dtype))
+
+
 def _stacked(grads: Any, input_shape: tuple[int, ...], dim: int) -> Any:
     there = next(g for g in grads if g is not None)
     return rules.stack([rules.zeros_like(there) if g is None else g for g in grads], wrap_dim(dim, len(input_shape)))
@@ -285,9 +289,7 @@ def _stacked(grads: Any, input_shape: tuple[int, ...], dim: int) -> Any:
 
 @op(
     "unbind.int(Tensor input, int dim=0) -> Tensor[]",
-    meta=lambda input, dim: (
-        [Spec(_pieces(input.shape, dim)[1], input.dtype)] * input.shape[_pieces(input.shape, dim)[0]]
-    ),
+    meta=lambda input, dim: _unbound(input, *_pieces(input.shape, dim)),
     kind="view",
     samples=over(
         Sample(array(2, 3)),

@@ -77,8 +77,8 @@ class _Rehearsal:
             self.bytes += self.tx.meter.admit(step.op, found) + found.workspace
             self.forward_cost += found.cost
             if bound.inplace:
-                return found.outputs
-            specs = found.outputs
+                return tuple(found.outputs)
+            specs = tuple(found.outputs)
         self._bind(step, specs)
         return specs
 
