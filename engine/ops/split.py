@@ -240,4 +240,8 @@ def unsafe_chunk(input: Any, chunks: Any, dim: Any) -> Any:
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
     d, sizes = _chunk_sizes(tuple(input.shape), chunks, dim)
-    return rules.unsafe_split(input, sizes[0], d) if input.shape[d] else rules.unsafe_split_with_sizes(input, tuple(sizes), d)
+    return (
+        rules.unsafe_split(input, sizes[0], d)
+        if input.shape[d]
+        else rules.unsafe_split_with_sizes(input, tuple(sizes), d)
+    )
