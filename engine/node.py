@@ -63,7 +63,7 @@ class Meta:
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
-        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None  # of a leaf; others are its node's
         self.post_hooks: dict[int, Callable[[Tensor], None]] | None = None
         self.retains_grad = False
 
@@ -148,7 +148,7 @@ class Extra:
 
     def __init__(self) -> None:
         self.outputs: tuple[tuple[tuple[int, ...], Any], ...] | None = None
-        self.tensor_hooks: dict[int, Meta] = {}
+        self.tensor_hooks: dict[int, dict[int, Callable[[Tensor], Tensor | None]]] = {}
         self.retained: dict[int, Meta] = {}
         self.node_hooks: dict[int, Callable[..., Any]] = {}
         self.node_pre_hooks: dict[int, Callable[..., Any]] = {}

@@ -396,12 +396,12 @@ class Tensor(TensorMethods, Scalars):
         node = node_of(self)
         if node is None:
             raise AutogradError("cannot register a hook on a tensor that doesn't require gradient")
+        if type(node) is not AccumulateGrad:  # the node's: a later write in place leaves them to these values
+            number, owner = (node.number, node.node) if type(node) is Port else (0, node)
+            return Handle(extra_of(owner).tensor_hooks.setdefault(number, {}), hook)  # type: ignore[arg-type]
         meta = _meta_of(self)
         if meta.hooks is None:
             meta.hooks = {}
-        if type(node) is not AccumulateGrad:
-            number, owner = (node.number, node.node) if type(node) is Port else (0, node)
-            extra_of(owner).tensor_hooks[number] = meta  # type: ignore[arg-type]
         return Handle(meta.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:

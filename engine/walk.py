@@ -282,10 +282,9 @@ class Walk:
         """Tensor hooks and gradients that non-leaves keep."""
         extra = node.extra
         assert extra is not None
-        for number, meta in extra.tensor_hooks.items():
-            if slots[number] is None or not meta.hooks:
-                continue
-            slots[number] = self.hooked(meta.hooks, slots[number])
+        for number, hooks in extra.tensor_hooks.items():
+            if slots[number] is not None:
+                slots[number] = self.hooked(hooks, slots[number])
         for number, meta in extra.retained.items():
             if slots[number] is not None:
                 g = slots[number] if self.create else wrap(np.array(slots[number]))

@@ -226,7 +226,7 @@ class _Taker:
         extra = None
         if node.extra is not None:
             e = node.extra
-            if e.node_hooks or e.node_pre_hooks or any(m.hooks for m in e.tensor_hooks.values()):
+            if e.node_hooks or e.node_pre_hooks or any(e.tensor_hooks.values()):
                 raise Unstorable("a hook")
             outputs = None if e.outputs is None else [[list(shape), _dtype(d)] for shape, d in e.outputs]
             retained = [[number, self.place("meta", m, self.metas)] for number, m in e.retained.items()]
