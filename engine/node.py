@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.tensor import Tensor
 
-__all__ = ["AccumulateGrad", "Edge", "Extra", "Handle", "Meta", "Node", "Port", "Value", "extra_of", "function_name"]
+__all__ = [
+    "AccumulateGrad",
+    "Edge",
+    "Extra",
+    "Handle",
+    "Meta",
+    "Node",
+    "Port",
+    "Value",
+    "extra_of",
+    "function_name",
+    "hand_over",
+]
 
 Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 """A raw value: an array, or a NumPy scalar for what has no dims."""
@@ -139,6 +151,24 @@ def extra_of(node: Node) -> Extra:
     if node.extra is None:
         node.extra = Extra()
     return node.extra
+
+
+def hand_over(meta: Meta | None, before: Edge | None, after: Edge | None) -> None:
+    """Let a tensor that keeps its gradient keep that of its new producer instead."""
+    if meta is None or not meta.retains_grad or before is None or after is None or before is after:
+        return
+    number, node = (before.number, before.node) if type(before) is Port else (0, before)
+    extra = getattr(node, "extra", None)
+    if extra is None or extra.retained.get(number) is not meta:
+        return
+    into, owner = (after.number, after.node) if type(after) is Port else (0, after)
+    assert isinstance(owner, Node)  # a leaf keeps its gradient anyway: nothing hands over to one
+    transaction = current.get()
+    if transaction is not None:
+        transaction.attribute(extra, "retained")
+        transaction.attribute(extra_of(owner), "retained")
+    extra.retained = {k: m for k, m in extra.retained.items() if k != number}
+    extra_of(owner).retained = {**extra_of(owner).retained, into: meta}
 
 
 class Extra:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.errors import ViewError
-from engine.node import Node, function_name, sequence
+from engine.node import Node, function_name, hand_over, sequence
 from engine.op import op
 from engine.plan import plan_of
 from engine.transaction import current
@@ -54,7 +54,8 @@ class View:
         if transaction is not None:
             transaction.attribute(t, "_node")
             transaction.attribute(self, "version")
-        t._node = None if node is None else replay_node(node, self.chain, t._array)
+        before, t._node = t._node, None if node is None else replay_node(node, self.chain, t._array)
+        hand_over(t._meta, before, t._node)
         self.version = t._version_cell[0]
 
 

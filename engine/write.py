@@ -14,7 +14,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DtypeError, LeafError, ShapeError, TensorError, ViewError
 from engine.grad_mode import grad_enabled
-from engine.node import AccumulateGrad, Node, sequence
+from engine.node import AccumulateGrad, Node, hand_over, sequence
 from engine.plan import Plan
 from engine.tensor import Tensor, array_of, node_of
 from engine.transaction import current
@@ -120,6 +120,7 @@ def set_history(t: Tensor, node: Node | None) -> None:
         transaction.attribute(t, "_node")
     t._version_cell[1:] = [node.name() if view is None else "torch::autograd::CopySlices"]  # for a sentence, later
     if view is None:
+        hand_over(t._meta, t._node, node)
         t._node = node
         return
     base = view.base
@@ -127,8 +128,10 @@ def set_history(t: Tensor, node: Node | None) -> None:
         transaction.attribute(base, "_node")
         transaction.attribute(view, "version")
     rebased = _copy_slices(base, view.chain, node)
+    hand_over(base._meta, base._node, rebased)
     base._node = rebased
-    t._node = replay_node(rebased, view.chain, t._array)
+    before, t._node = t._node, replay_node(rebased, view.chain, t._array)
+    hand_over(t._meta, before, t._node)
     view.version = t._version_cell[0]
 
 

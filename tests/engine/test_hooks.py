@@ -44,3 +44,44 @@ def test_hooks_around_a_write_through_a_view(torch: Any) -> None:
     y.register_hook(lambda g: g * 7)
     y.sum().backward()
     assert x.grad.tolist() == [210.0, 70.0]
+
+
+def test_a_kept_gradient_is_that_of_the_present_values(torch: Any) -> None:
+    x = leaf(torch)
+    y = x * 2
+    y.retain_grad()
+    first = y.sum()
+    y.mul_(3)
+    y.mul_(2)
+    (first + y.sum()).backward()
+    assert y.retains_grad
+    assert (y.grad.tolist(), x.grad.tolist()) == ([1.0, 1.0], [14.0, 14.0])
+
+
+def test_a_kept_gradient_after_a_write_through_a_view(torch: Any) -> None:
+    x = leaf(torch)
+    y = x * 2
+    y.retain_grad()
+    y[0].mul_(3)
+    y.sum().backward()
+    assert (y.grad.tolist(), x.grad.tolist()) == ([1.0, 1.0], [6.0, 2.0])
+
+
+def test_the_kept_gradients_of_a_base_and_its_view(torch: Any) -> None:
+    for write in (lambda y, v: y.mul_(3), lambda y, v: v.mul_(3)):
+        y = leaf(torch) * 2
+        v = y[:1]
+        y.retain_grad()
+        v.retain_grad()
+        write(y, v)
+        (y.sum() + v.sum()).backward()
+        assert (y.grad.tolist(), v.grad.tolist()) == ([2.0, 1.0], [1.0])
+
+
+def test_several_outputs_keep_apart(torch: Any) -> None:
+    a, b = (leaf(torch) * 2).unsqueeze(0).sort()[0], leaf(torch) * 3
+    values, _ = a.clone().max(dim=0)
+    values.retain_grad()
+    values.mul_(b)
+    values.sum().backward()
+    assert values.grad.tolist() == [1.0, 1.0]
