@@ -275,6 +275,10 @@ class Tensor(TensorMethods, Scalars):
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"Variable data has to be a tensor, but got {type(value).__name__}", "data")
+        if self.requires_grad and not value.dtype.differentiable:
+            raise DtypeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         transaction = current.get()
         array = array_of(value)
         node = self._node

@@ -223,3 +223,19 @@ def test_setting_data(torch: Any) -> None:
 def test_what_cannot_be_written(torch: Any, write: Any, kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=f"^{sentence}"):
         write(torch)
+
+
+def test_data_that_cannot_require_grad(torch: Any) -> None:
+    x = leaf(torch, 1.0, 2.0)
+    for t in (x, x * 2):
+        with pytest.raises(
+            RuntimeError,
+            match=r"^data set to a tensor that requires gradients must be floating point or complex dtype$",
+        ):
+            t.data = torch.tensor([1, 2])
+    with pytest.raises(TypeError, match=r"^Variable data has to be a tensor, but got float$"):
+        x.data = 3.0
+    assert x.tolist() == [1.0, 2.0]
+    plain = torch.ones(2)
+    plain.data = torch.tensor([1, 2])
+    assert plain.dtype == torch.int64
