@@ -217,6 +217,8 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     many, wanted = _sequence(outputs, "outputs"), _sequence(inputs, "inputs")
+    if not wanted:
+        raise AutogradError("`inputs` argument to `grad()` cannot be empty.")
     gradients = _sequence(grad_outputs, "grad_outputs") if grad_outputs is not None else (None,) * len(many)
     if is_grads_batched:
         return _batched(many, wanted, gradients, retain_graph, create_graph, allow_unused, materialize_grads)

@@ -67,7 +67,7 @@ def _pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence
     """Gradients of weighted outputs for inputs, at all levels of batching; zeros where nothing flows."""
     live = [k for k, o in enumerate(outputs) if o.requires_grad]
     found: list[Tensor | None] = [None] * len(inputs)
-    if live:
+    if live and inputs:
         found = _pulled([outputs[k] for k in live], list(inputs), [weights[k] for k in live], create)
     return [rules.zeros_like(t) if f is None else f for f, t in zip(found, inputs, strict=True)]
 

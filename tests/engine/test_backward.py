@@ -262,6 +262,14 @@ def test_an_output_that_is_an_input(torch: Any) -> None:
     assert g.tolist() == [1.0]
 
 
+def test_grad_of_no_inputs(torch: Any) -> None:
+    y = (leaf(torch, 1.0) * 2).sum()
+    for empty in ([], ()):
+        with pytest.raises(RuntimeError, match=r"^`inputs` argument to `grad\(\)` cannot be empty\.$"):
+            torch.autograd.grad(y, empty)
+    assert torch.autograd.grad(y, y)[0].item() == 1.0  # nothing was freed
+
+
 # -- hooks ------------------------------------------------------------------------------------------------------------
 
 
