@@ -46,7 +46,15 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
             before._version_cell[0] += 1
     if meta.post_hooks:
         for hook in tuple(meta.post_hooks.values()):
-            hook(leaf.variable)
+            _nothing(hook(leaf.variable))
+
+
+def _nothing(answer: Any) -> None:
+    """Errors: TypeError, for a tensor RuntimeError, where a hook after accumulation answered something."""
+    if isinstance(answer, Tensor):
+        raise AutogradError("Tensor post accumulate grad hooks should return None.")
+    if answer is not None:
+        raise ArgumentError(f"expected Variable, but hook returned '{type(answer).__name__}'")
 
 
 def _sequence(value: Any, what: str) -> tuple[Any, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 def leaf(torch: Any) -> Any:
     return torch.ones(2, requires_grad=True)
@@ -85,3 +87,23 @@ def test_several_outputs_keep_apart(torch: Any) -> None:
     values.mul_(b)
     values.sum().backward()
     assert values.grad.tolist() == [1.0, 1.0]
+
+
+# -- what hooks may not answer ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "sentence"),
+    [
+        (lambda torch: 1, TypeError, r"^expected Variable, but hook returned 'int'$"),
+        (lambda torch: False, TypeError, r"^expected Variable, but hook returned 'bool'$"),
+        (lambda torch: torch.ones(2), RuntimeError, r"^Tensor post accumulate grad hooks should return None\.$"),
+    ],
+)
+def test_a_hook_after_accumulation_answers_nothing(
+    torch: Any, answer: Any, error: type[Exception], sentence: str
+) -> None:
+    x = leaf(torch)
+    x.register_post_accumulate_grad_hook(lambda t: answer(torch))
+    with pytest.raises(error, match=sentence):
+        x.sum().backward()
