@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from engine.apply import dispatch, dispatch_inplace, run
-from engine.errors import ArgumentError, DimensionError, InvalidValueError, TensorError
+from engine.errors import ArgumentError, DimensionError, InvalidValueError
 from engine.op import OPS
 from engine.rules import rules
+from engine.scalars import converted
 from engine.tensor import Tensor, wrap
 
 __all__ = ["getitem", "setitem"]
@@ -81,14 +82,12 @@ def _value(t: Tensor, value: Any) -> Tensor:
         return value
     if isinstance(value, (bool, int, float, complex, np.number, np.bool_)):
         number = value.item() if isinstance(value, np.generic) else value
-        if isinstance(number, complex) and t.dtype.category < 3:
-            raise TensorError(f"value cannot be converted to type {_cpp(t)} without overflow")
-        return wrap(np.asarray(number).astype(t.dtype.numpy)[()])
+        d = t.dtype.numpy
+        if d.name != "float16":
+            return wrap(converted(number, d))
+        with np.errstate(over="ignore"):  # PyTorch goes through a double here: what is too big becomes inf
+            return wrap(converted(number, np.dtype(np.float64)).astype(d))
     raise ArgumentError(f"can't assign a {type(value).__name__} to a torch.{_class(t)}")
-
-
-def _cpp(t: Tensor) -> str:
-    return {"float32": "float", "float64": "double", "int64": "int64_t"}.get(t.dtype.name, t.dtype.name)
 
 
 def _class(t: Tensor) -> str:

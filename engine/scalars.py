@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ArgumentError, TensorError
+import numpy as np
+
+from engine.errors import ArgumentError, InvalidValueError, TensorError
 
 if TYPE_CHECKING:
     from engine import dtypes
     from engine.node import Value
 
-__all__ = ["Scalars"]
+__all__ = ["Scalars", "converted"]
+
+_CPP = {
+    "uint8": "uint8_t",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int",
+    "int64": "int64_t",
+    "float16": "c10::Half",
+    "float32": "float",
+    "float64": "double",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
+
+
+def converted(number: Any, d: np.dtype[Any]) -> Any:
+    """A Python number in a dtype. Errors: RuntimeError, ValueError for a huge int, where the dtype cannot hold it.
+
+    Source: c10::Scalar's conversions: a negative int wraps in what is unsigned, a float is cut to an int, inf and nan are floats only.
+
+    >>> import numpy as np
+    >>> converted(2.5, np.dtype("int64")).item()
+    2
+    """
+    if type(number) is int and not -(2**63) <= number < 2**63:
+        raise InvalidValueError("Overflow when unpacking long long")
+    if d.kind == "b":
+        return np.bool_(number)
+    if type(number) is complex and d.kind != "c":
+        number = number.real if number.imag == 0 else None
+    if number is None or not _holds(d, number):
+        raise TensorError(f"value cannot be converted to type {_CPP.get(d.name, d.name)} without overflow")
+    if d.kind == "u":
+        return np.asarray(int(number)).astype(d)[()]
+    return np.asarray(number).astype(d)[()]
+
+
+def _holds(d: np.dtype[Any], number: Any) -> bool:
+    if d.kind in "iu":
+        bounds = np.iinfo(d)
+        if isinstance(number, int):
+            return int(bounds.min or -bounds.max) <= number <= int(bounds.max)
+        return int(bounds.min) <= number < int(bounds.max) + 1
+    most = float(np.finfo(d).max)
+    return all(not math.isfinite(part) or abs(part) <= most for part in (number.real, number.imag))
 
 
 class Scalars:

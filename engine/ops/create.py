@@ -11,6 +11,7 @@ from engine import dtypes, layout
 from engine.errors import ArgumentError, InvalidValueError, TensorError
 from engine.op import Sample, Spec, op
 from engine.samples import array, over, strided, unary
+from engine.scalars import converted
 from engine.tensor import Tensor
 
 
@@ -187,9 +188,7 @@ def _of_value(fill_value: Any, dtype: Any) -> dtypes.dtype:
 
 
 def _filled(shape: tuple[int, ...], fill_value: Any, d: dtypes.dtype) -> Any:
-    if type(fill_value) is complex and d.category < 3:
-        raise TensorError(f"value cannot be converted to type {d.name} without overflow")
-    return np.full(shape, np.asarray(fill_value).astype(d.numpy))
+    return np.full(shape, converted(fill_value, d.numpy))
 
 
 @op(

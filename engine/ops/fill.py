@@ -10,6 +10,7 @@ from engine.errors import TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided, unary
+from engine.scalars import converted
 from engine.shapes import broadcast_shapes, same
 
 
@@ -56,9 +57,7 @@ def copy(input: Any, src: Any, non_blocking: Any) -> Any:
 
 
 def _value(input: Any, value: Any) -> Any:
-    if type(value) is complex and input.dtype.kind != "c":
-        raise TensorError(f"value cannot be converted to type {input.dtype.name} without overflow")
-    return np.full(input.shape, np.asarray(value).astype(input.dtype))
+    return np.full(input.shape, converted(value, input.dtype))
 
 
 @op(
