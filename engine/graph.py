@@ -113,7 +113,7 @@ def saved_names(node: Node) -> tuple[str, ...]:
 def _operator(node: Node, known: Mapping[tuple[int, int], tuple[str, Tensor]]) -> GraphNode:
     name, tensor = known.get((node.seq, 0), (None, None))
     outputs = node.extra.outputs if node.extra is not None else None
-    shape, dtype = (node.shape, node.dtype) if outputs is None else outputs[0]
+    shape, dtype = (node.shape, node.dtype) if outputs is None else next(o for o in outputs if o[1] is not None)
     return GraphNode(
         id=f"n{node.seq}",
         kind="op",

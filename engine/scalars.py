@@ -56,7 +56,7 @@ def _holds(d: np.dtype[Any], number: Any) -> bool:
         bounds = np.iinfo(d)
         if isinstance(number, int):
             return int(bounds.min or -bounds.max) <= number <= int(bounds.max)
-        return int(bounds.min) <= number < int(bounds.max) + 1
+        return bool(int(bounds.min) <= number < int(bounds.max) + 1)
     most = float(np.finfo(d).max)
     return all(not math.isfinite(part) or abs(part) <= most for part in (number.real, number.imag))
 

@@ -121,8 +121,8 @@ class _CustomPlan(Plan):
         raw = not any(isinstance(u, Tensor) for u in upstream)
         given = []
         for u, (shape, d) in zip(upstream, outputs, strict=True):
-            if u is None:
-                given.append(wrap(np.zeros(shape, d)) if ctx._materialize else None)
+            if u is None:  # an output that is no tensor has no dtype, and never a gradient
+                given.append(wrap(np.zeros(shape, d)) if ctx._materialize and d is not None else None)
             else:
                 given.append(wrap(u) if raw else u)
         ctx._records = saved
@@ -245,8 +245,8 @@ def _record(
     outputs: list[Any],
     several: bool,
 ) -> None:
-    made = [o for o in outputs if isinstance(o, Tensor)]
-    shapes = tuple((o._array.shape, o._array.dtype) for o in made)
+    made = {k: o for k, o in enumerate(outputs) if isinstance(o, Tensor)}
+    shapes = tuple((o._array.shape, o._array.dtype) if isinstance(o, Tensor) else ((), None) for o in outputs)
     node = Node()
     node.plan = cls._plan
     inputs = tuple(t._array.shape for t in tensors)
@@ -254,7 +254,7 @@ def _record(
     node.edges = tuple(edges)
     node.seq = next(sequence)
     node.extra = None
-    if len(made) == 1 and not several:
+    if not several:
         node.shape, node.dtype = shapes[0]
     else:
         node.shape, node.dtype = (), None
@@ -266,7 +266,7 @@ def _record(
         if t is None:
             records.append(None)
             continue
-        number = next((k for k, o in enumerate(made) if o is t), None)
+        number = next((k for k, o in made.items() if o is t), None)
         edge: Any = number if number is not None and not any(t is i for i in tensors) else node_of(t)
         records.append((t._array, edge, t._version_cell))
         cells += (t._version_cell, t._version_cell[0])
@@ -274,7 +274,7 @@ def _record(
     node.cells = tuple(cells)
     ctx._to_save = ()
     ctx._node = weakref.ref(node)
-    for k, o in enumerate(made):
+    for k, o in made.items():
         if any(o is n for n in ctx._non_differentiable) or o._array.dtype.kind not in "fc":
             continue
         edge = node if node.extra is None else Port(node, k, *shapes[k])

@@ -223,6 +223,7 @@ class _Taker:
         ]
 
     def _node(self, node: Node) -> list[Any]:
+        plan = self._plan(node.plan)
         extra = None
         if node.extra is not None:
             e = node.extra
@@ -234,7 +235,7 @@ class _Taker:
         cells = node.cells
         return [
             node.seq,
-            self._plan(node.plan),
+            plan,
             [self.value(a) for a in node.attrs],
             [self.edge(e) for e in node.edges],
             None if node.saved is None else [self.value(s) for s in node.saved],

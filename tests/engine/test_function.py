@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+import engine
+from engine.graph import graph_of
+
 
 def leaf(torch: Any, *values: float) -> Any:
     return torch.tensor(values, requires_grad=True)
@@ -340,3 +343,59 @@ def test_what_was_marked_must_come_out(torch: Any) -> None:
         RuntimeError, match=r"^Some elements marked as dirty during the forward method were not returned as output"
     ):
         function.apply(leaf(torch, 1.0) * 1)
+
+
+def test_backward_has_an_argument_for_each_output(torch: Any) -> None:
+    given: list[Any] = []
+
+    class Mixed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            a, b = x * 2, x * 3
+            ctx.save_for_backward(b)
+            return 3, a, "s", None, b
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            given.append([g if g is None else g.tolist() for g in grads])
+            assert ctx.saved_tensors[0].output_nr == 4
+            return grads[1] * 2 + grads[4] * 3
+
+    x = leaf(torch, 1.0)
+    three, a, s, nothing, b = Mixed.apply(x)
+    assert (three, s, nothing, a.output_nr, b.output_nr) == (3, "s", None, 1, 4)
+    b.sum().backward(retain_graph=True)
+    (a + b).sum().backward()
+    assert given == [[None, [0.0], None, None, [1.0]], [None, [1.0], None, None, [1.0]]]
+    assert x.grad.tolist() == [8.0]
+
+
+def test_what_is_no_tensor_is_never_filled_up(torch: Any) -> None:
+    given: list[Any] = []
+
+    class Bare(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.set_materialize_grads(False)
+            return x * 2, None, x * 3
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            given.append([g if g is None else g.tolist() for g in grads])
+            return grads[0] * 2
+
+    x = leaf(torch, 1.0)
+    Bare.apply(x)[0].sum().backward()
+    assert given == [[[1.0], None, None]]
+    assert x.grad.tolist() == [2.0]
+
+
+def test_the_graph_shows_a_function_by_its_first_tensor() -> None:
+    class Mixed(engine.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return None, x * 2
+
+    x = engine.ones(3, requires_grad=True)
+    nodes = graph_of({"y": Mixed.apply(x)[1]}).nodes
+    assert [(n.shape, n.dtype) for n in nodes if n.name == "MixedBackward"] == [((3,), "float32")]
