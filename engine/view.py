@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.errors import ViewError
-from engine.node import Node, function_name, hand_over, sequence
+from engine.node import AccumulateGrad, Node, function_name, hand_over, sequence
 from engine.op import op
 from engine.plan import plan_of
 from engine.transaction import current
@@ -48,6 +48,9 @@ class View:
     def refresh(self, t: Tensor) -> None:
         """Give ``t``, whose view this is, the history that its base has now."""
         node = self.base._node
+        if node is None and type(t._node) is AccumulateGrad:  # a view that is a leaf itself stays one
+            self.version = t._version_cell[0]
+            return
         if node is not None and self.creation != "default":
             raise ViewError(forbidden(t, self, indirect=True))
         transaction = current.get()

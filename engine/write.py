@@ -38,7 +38,7 @@ def check_writable(t: Tensor, *, records: bool) -> None:
             base = view.base._node
             if (records or base is not None) and view.creation != "default":
                 raise ViewError(forbidden(t, view, indirect=False))
-            if type(base) is AccumulateGrad:
+            if type(base) is AccumulateGrad or (base is None and t._node is not None):
                 raise LeafError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         elif type(t._node) is AccumulateGrad:
             raise LeafError("a leaf Variable that requires grad is being used in an in-place operation.")

@@ -218,3 +218,20 @@ def test_detached_views_have_no_part_in_it(torch: Any) -> None:
     assert d.tolist() == [2.0, 3.0]
     assert not d.requires_grad
     assert not d._is_view()
+
+
+def test_a_view_that_is_a_leaf_itself(torch: Any) -> None:
+    v = torch.ones(3)[:2]
+    v.requires_grad_()
+    for t in (v, v[0], v.view(2, 1)):
+        with pytest.raises(
+            RuntimeError,
+            match=r"^a view of a leaf Variable that requires grad is being used in an in-place operation\.$",
+        ):
+            t.add_(1)
+    with torch.no_grad():
+        v.add_(1)
+    v._base.mul_(2)
+    assert (v.tolist(), v.is_leaf, v.requires_grad) == ([4.0, 4.0], True, True)
+    (v * 2).sum().backward()
+    assert v.grad.tolist() == [2.0, 2.0]
