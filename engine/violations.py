@@ -12,7 +12,7 @@ from engine.node import AccumulateGrad, Node, Port, function_name
 from engine.tensor import Tensor
 from engine.write import edge_index
 
-__all__ = ["FREED", "checked_answer", "located", "refuse_nan", "version_error"]
+__all__ = ["FREED", "checked_answer", "checked_answers", "located", "refuse_nan", "version_error"]
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
@@ -40,6 +40,21 @@ def checked_answer(hook: Any, answer: Any, before: Any) -> Tensor:
     if tuple(answer.shape) != tuple(before.shape):
         raise AutogradError(f"hook '{name}' has changed the size of value")
     return answer
+
+
+def checked_answers(hook: Any, answer: Any, before: Sequence[Any]) -> tuple[Tensor | None, ...]:
+    """What a node's hook answered, if it can stand for the gradients."""
+    if not isinstance(answer, tuple):
+        raise ArgumentError(f"expected tuple, but hook returned '{type(answer).__name__}'")
+    if len(answer) != len(before):
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise AutogradError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(answer)}, but expected {len(before)})"
+        )
+    return tuple(
+        a if a is None or (b is None and isinstance(a, Tensor)) else checked_answer(hook, a, b)
+        for a, b in zip(answer, before, strict=True)
+    )
 
 
 def _saved_values(node: Node) -> list[tuple[Any, Any, int]]:

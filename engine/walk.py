@@ -20,7 +20,7 @@ from engine.rules import rules
 from engine.tensor import Tensor, new, set_attribute, wrap
 from engine.transaction import current
 from engine.view import replay_node
-from engine.violations import FREED, checked_answer, located, refuse_nan, version_error
+from engine.violations import FREED, checked_answer, checked_answers, located, refuse_nan, version_error
 from engine.write import CopySlices, edge_index
 
 __all__ = ["Event", "Walk", "fit", "fit_tensor", "sum_to"]
@@ -226,8 +226,10 @@ class Walk:
             for hook in tuple(extra.node_pre_hooks.values()):
                 answer = hook(tuple(self._public(s) for s in slots))
                 if answer is not None:
-                    slots = [self._private(a) for a in answer]
+                    slots = [self._private(a) for a in checked_answers(hook, answer, slots)]
                     upstream = tuple(slots) if plan.wants_all else slots[0]
+            if upstream is None:
+                return  # nothing arrived, says the hook
         arguments = self._tensors(node, saved) if self.create and plan.saves else saved
         try:
             produced: Any = plan.backward(upstream, arguments, node.attrs)
@@ -254,7 +256,7 @@ class Walk:
             for post in tuple(extra.node_hooks.values()):
                 answer = post(inputs, tuple(self._public(s) for s in slots))
                 if answer is not None:
-                    inputs = tuple(answer)
+                    inputs = checked_answers(post, answer, ready)
                     ready = [self._private(a) for a in inputs]
         if self.trace is not None:
             self.trace((node, slots, ready))

@@ -161,7 +161,9 @@ def grad_and_value(
             if has_aux:
                 result, aux = _pair(result, "grad_and_value(f)(*args)")
             if not isinstance(result, Tensor):
-                raise AutogradError(f"Expected f(*args) to return a Tensor, got {type(result)}")
+                raise AutogradError(
+                    f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(result)}"
+                )
             if result.ndim:
                 raise AutogradError(
                     f"Expected f(*args) to return a scalar tensor, got tensor with {result.ndim} dims. Maybe you wanted to use the vjp "
@@ -181,6 +183,17 @@ def _pair(result: Any, what: str) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise AutogradError(f"{what}: output of function f should be a tuple: (output, aux) if has_aux is True")
     return result
+
+
+def _outputs(result: Any, what: str) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
+    """The outputs of a function, and what builds their tree. Errors: RuntimeError where one is no tensor."""
+    outputs, build = flatten(result)
+    if not outputs or result is None:
+        raise AutogradError(f"{what}: Expected f to be a function that has non-empty output (got output = {outputs})")
+    for o in outputs:
+        if not isinstance(o, Tensor):
+            raise AutogradError(f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(o)}")
+    return outputs, build
 
 
 def _chosen(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> tuple[tuple[Any, ...], bool]:
@@ -233,7 +246,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         aux = None
         if has_aux:
             result, aux = _pair(result, "vjp(f, *primals)")
-        outputs, build = flatten(result)
+        outputs, build = _outputs(result, "vjp(f, *primals)")
         keeps = _keeps(transform.nested, leaves_of(primals), outputs, points)
     shown, aux = build(_done(outputs, keeps)), _released(aux, keeps)
     structure = flatten(primals)[1]
@@ -286,7 +299,7 @@ def jvp(
         aux = None
         if has_aux:
             result, aux = _pair(result, "jvp(f, primals, tangents)")
-        outputs, build = flatten(result)
+        outputs, build = _outputs(result, "jvp(f, primals, tangents)")
         keeps = _keeps(transform.nested, [*leaves_of(primals), *given], outputs, points)
         moved = _pushed(outputs, points)(given)
     answer = build(_done(outputs, keeps)), build(_done(moved, keeps))
@@ -303,7 +316,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     with _Transform() as transform:
         points, built = _points(primals, "linearize")
-        outputs, build = flatten(func(*built))
+        outputs, build = _outputs(func(*built), "jvp(f, primals, tangents)")
         keeps = _keeps(transform.nested, leaves_of(primals), outputs, points)
         move = _pushed(outputs, points)
 

@@ -107,3 +107,32 @@ def test_a_hook_after_accumulation_answers_nothing(
     x.register_post_accumulate_grad_hook(lambda t: answer(torch))
     with pytest.raises(error, match=sentence):
         x.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "sentence"),
+    [
+        (lambda g: (g[0],), RuntimeError, r"has returned an incorrect number of values \(got 1, but expected 2\)$"),
+        (lambda g: g[0], TypeError, r"^expected tuple, but hook returned 'Tensor'$"),
+        (lambda g: [*g], TypeError, r"^expected tuple, but hook returned 'list'$"),
+        (lambda g: (g[0], 3), TypeError, r"^expected Variable, but hook returned 'int'$"),
+        (lambda g: (g[0].sum(), g[1]), RuntimeError, r"^hook '<lambda>' has changed the size of value$"),
+    ],
+)
+def test_what_a_hook_of_a_node_may_not_answer(torch: Any, answer: Any, error: type[Exception], sentence: str) -> None:
+    y = leaf(torch) * leaf(torch)
+    y.grad_fn.register_hook(lambda ins, ups: answer(ins))
+    with pytest.raises(error, match=sentence):
+        y.sum().backward()
+
+
+def test_what_a_hook_before_a_node_answers(torch: Any) -> None:
+    x = leaf(torch)
+    y = x * leaf(torch)
+    handle = y.grad_fn.register_prehook(lambda ups: (ups[0], ups[0]))
+    with pytest.raises(RuntimeError, match=r"^hook '<lambda>' has returned an incorrect number of values \(got 2"):
+        y.sum().backward(retain_graph=True)
+    handle.remove()
+    y.grad_fn.register_prehook(lambda ups: (None,))
+    y.sum().backward()
+    assert x.grad is None
