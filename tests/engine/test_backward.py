@@ -263,6 +263,7 @@ def test_an_output_that_is_an_input(torch: Any) -> None:
 
 
 def test_grad_of_no_inputs(torch: Any) -> None:
+    empty: Any
     y = (leaf(torch, 1.0) * 2).sum()
     for empty in ([], ()):
         with pytest.raises(RuntimeError, match=r"^`inputs` argument to `grad\(\)` cannot be empty\.$"):
