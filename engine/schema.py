@@ -408,6 +408,8 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
     if used < len(kwargs):
         known = {p.name for p in parameters}
         unknown = next((k for k in kwargs if k not in known), None)
+        if unknown is not None and not (unknown.isidentifier() and len(unknown) <= 64):  # nothing to repeat
+            raise ArgumentError(f"{name}() got an unexpected keyword argument that is no name", "kwargs")
         if unknown is not None:
             raise ArgumentError(f"{name}() got an unexpected keyword argument '{unknown}'", unknown)
     return bound

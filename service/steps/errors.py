@@ -23,7 +23,8 @@ ServiceError
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 __all__ = [
     "Conflict",
@@ -46,6 +47,9 @@ __all__ = [
     "TooManySessions",
     "UnknownReference",
 ]
+
+
+_DIGITS: Final = re.compile(r"\d[\d,]{24,}")  # more of them say nothing more
 
 
 class ServiceError(Exception):
@@ -82,7 +86,7 @@ class LimitExceeded(ServiceError):
 
     def __init__(self, limit: str, value: int, asked: int, unit: str, what: str) -> None:
         super().__init__(
-            f"{what}: {asked:,} {unit} asked, {limit} allows {value:,} {unit}.",
+            _DIGITS.sub("over 10**18", f"{what}: {asked:,} {unit} asked, {limit} allows {value:,} {unit}."),
             limit=limit,
             value=value,
             asked=asked,

@@ -158,6 +158,18 @@ def test_bodies(http: httpx.Client, session: str, name: str) -> None:
     assert state(http, session) == before
 
 
+def test_what_is_no_name_is_not_repeated_and_digits_end(http: httpx.Client, session: str) -> None:
+    odd = http.post(f"{session}/ops/add", json={"args": ["x", 1], "kwargs": {"QX<script>": 1}})
+    assert (odd.status_code, odd.json()["argument"]) == (422, "kwargs")
+    assert "QX" not in odd.text
+    known = http.post(f"{session}/ops/add", json={"args": ["x", 1], "kwargs": {"beta": 1}})
+    assert (known.status_code, known.json()["argument"]) == (422, "beta")
+    endless = http.post(f"{session}/ops/arange", json={"args": [1e300]})
+    assert (endless.status_code, endless.json()["limit"]) == (422, "tensor_elements")
+    assert "over 10**18 elements asked" in endless.json()["detail"]
+    assert len(endless.json()["detail"]) < 200
+
+
 def test_the_page_of_each_problem_is_there(http: httpx.Client, session: str) -> None:
     for method, path, body, _ in list(BODIES.values())[:30]:
         kind = http.request(method, session + path, json=body).json()["type"]
