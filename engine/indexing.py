@@ -125,7 +125,7 @@ def _takes(item: Any) -> int:
 
 def _parts(t: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
     """The view that the plain items give, and the index tensors that remain, by dim of that view."""
-    items = [_tensor(i) if isinstance(i, (list, tuple, np.ndarray)) else i for i in items]
+    items = [_tensor(i) if isinstance(i, (list, tuple, range, np.ndarray)) else i for i in items]
     given = sum(_takes(i) for i in items)
     if given > t.ndim:
         raise DimensionError(
@@ -181,6 +181,8 @@ def _listed(tensors: dict[int, Any]) -> list[Any]:
 
 
 def _tensor(sequence: Any) -> Tensor:
+    if isinstance(sequence, range):
+        sequence = list(sequence)
     made: Tensor = (
         dispatch(OPS["tensor"], (sequence,), {}) if not isinstance(sequence, np.ndarray) else wrap(np.array(sequence))
     )

@@ -12,6 +12,7 @@ from engine.errors import DimensionError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
+from engine.scalars import converted
 from engine.shapes import broadcast_shapes
 
 
@@ -182,11 +183,18 @@ def index_put_zeros(input: Any, sizes: Any, indices: Any) -> Any:
 
 def _put_meta(input: Spec, indices: list[Any], values: Spec, accumulate: bool) -> Estimate:
     common, taken, masked = _checked(input.shape, indices)
-    _one_dtype(input, values)
+    if accumulate or not _fills(indices, values.numel):
+        _one_dtype(input, values)
     shape = _result(input.shape, common, taken)
     if not masked:
         _goes(values.shape, shape)
     return Estimate((input,), 16 * math.prod(shape), 4 * (input.numel + math.prod(shape)))
+
+
+def _fills(indices: list[Any], count: int) -> bool:
+    """Whether one number goes where one mask holds: PyTorch then fills, whatever the dtypes."""
+    present = [i for i in indices if i is not None]
+    return count == 1 and len(present) == 1 and present[0].dtype.name in ("bool", "uint8")
 
 
 def _one_dtype(input: Any, values: Any) -> None:
@@ -232,11 +240,14 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: Any) -> Any:
     """A copy with ``values`` put at indices, or added there: what ``x[i] = v`` calls.
 
     Shapes: values broadcast to the indexed elements. Gradient: g without what was replaced; g at the indices for values.
-    Errors: RuntimeError for values of another dtype, IndexError for indices out of bounds. Source: torch.Tensor.index_put.
+    Errors: RuntimeError for values of another dtype (one number under one mask is converted), IndexError for indices out of bounds.
+    Source: torch.Tensor.index_put.
 
     >>> torch.zeros(3).index_put((torch.tensor([2, 0]),), torch.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
+    if not accumulate and _fills(indices, values.size):
+        values = converted(values.reshape(()).item(), input.dtype)
     _one_dtype(input, values)
     out = np.array(input)
     shape = out[_key(out, indices)].shape
