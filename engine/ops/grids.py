@@ -14,6 +14,7 @@ from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
 
+MOST_DIMS = 64  # of a tensor
 SEVERAL = (
     Sample([array(3), array(2, start=20)]),
     Sample([array(2), array(2, start=20), array(3, start=40)]),
@@ -120,6 +121,8 @@ def _ways(input: Any, r: int, with_replacement: bool) -> int:
         raise ShapeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
     if r < 0:
         raise TensorError(f"Expect a non-negative number, but got {r}")
+    if r > MOST_DIMS:  # all of them are chosen from a grid of so many dims
+        raise TensorError(f"combinations takes at most {MOST_DIMS} elements at a time, but got r={r}")
     n = input.shape[0]
     if with_replacement:
         return math.comb(n + r - 1, r) if n else 0

@@ -25,6 +25,10 @@ EVEN = (
 )
 
 
+MOST_READ = 10_000
+"""Sections that a tensor may ask for: its value is not foreseen by an estimate, so nothing else bounds them."""
+
+
 def _sections(shape: tuple[int, ...], sections: int, dim: int) -> tuple[int, list[tuple[int, int]]]:
     d = _counted(shape, sections, dim)
     small, more = divmod(shape[d], sections)
@@ -153,6 +157,8 @@ def tensor_split_tensor(input: Any, tensor_indices_or_sections: Any, dim: Any) -
     """
     _checked_cuts(tensor_indices_or_sections)
     values = tensor_indices_or_sections.tolist()
+    if type(values) is int and values > MOST_READ:
+        raise TensorError(f"tensor_split makes at most {MOST_READ} parts by a number in a tensor, but got {values}")
     find: Callable[..., Any] = _between if type(values) is list else _sections
     return _pieces(input, *find(tuple(input.shape), values, dim))
 
@@ -169,18 +175,25 @@ def _axis(name: str, shape: tuple[int, ...]) -> int:
     return {"hsplit": 0 if len(shape) == 1 else 1, "vsplit": 0, "dsplit": 2}[name]
 
 
-def _even(name: str, shape: tuple[int, ...], sections: int) -> tuple[int, list[tuple[int, int]]]:
+def _divisible(name: str, shape: tuple[int, ...], sections: int) -> int:
     d = _axis(name, shape)
     if sections == 0 or shape[d] % sections:
         raise TensorError(
             f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {shape[d]} is not divisible by the "
             f"split_size {sections}!"
         )
-    return _sections(shape, sections, d)
+    return d
+
+
+def _even(name: str, shape: tuple[int, ...], sections: int) -> tuple[int, list[tuple[int, int]]]:
+    return _sections(shape, sections, _divisible(name, shape, sections))
 
 
 def _evenly(name: str) -> Callable[..., Estimate]:
-    return lambda input, sections: _bounded(input.shape, *_even(name, input.shape, sections), input.dtype)
+    def meta(input: Spec, sections: int) -> Estimate:
+        return _sectioned(input.shape, sections, _divisible(name, input.shape, sections), input.dtype)
+
+    return meta
 
 
 def _at(name: str) -> Callable[..., Estimate]:

@@ -262,8 +262,10 @@ def test_an_output_that_is_an_input(torch: Any) -> None:
     assert g.tolist() == [1.0]
 
 
+NOTHING: list[Any] = [[], ()]
+
+
 def test_grad_of_no_inputs(torch: Any) -> None:
-    empty: Any
     y = (leaf(torch, 1.0) * 2).sum()
     for kind in (list, tuple):
         with pytest.raises(RuntimeError, match=r"^`inputs` argument to `grad\(\)` cannot be empty\.$"):
