@@ -74,9 +74,9 @@ def http(live_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(require_tool: Callable[..., Path], require_module: Callable[[str], ModuleType]) -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
+    """Debian's Chromium, driven by Playwright: for a module only, as its event loop runs in this thread until it is closed."""
     chromium = require_tool(CHROMIUM)
     with require_module("playwright.sync_api").sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
