@@ -19,6 +19,7 @@ from service.functions.work import Work
 from service.scripts import MISSING as UNBOUND
 from service.scripts import Budget, Run, ScriptError, ScriptFunction, define, using
 from service.scripts.errors import CATCHABLE, reported
+from service.scripts.source import ONE_AT_A_TIME
 from service.steps.errors import InvalidInput, LimitExceeded, ServiceError
 from service.steps.limits import Limits, TooHeavy
 
@@ -147,7 +148,8 @@ _IMMUTABLE: Final = (
 
 def _is_pure(code: str) -> bool:
     """Whether running the text makes nothing that a call could change."""
-    tree = ast.parse(code)
+    with ONE_AT_A_TIME:
+        tree = ast.parse(code)
     if any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(tree)):
         return False
     return all(_plain(node) for node in tree.body)
@@ -159,7 +161,8 @@ def _is_predictable(code: str) -> bool:
     They raise where they are asked for values or for what autograd knows of them. What could go on after that, or tell tensors apart
     without asking, is looked for here.
     """
-    nodes = list(ast.walk(ast.parse(code)))
+    with ONE_AT_A_TIME:
+        nodes = list(ast.walk(ast.parse(code)))
     if any(isinstance(node, _CATCHING) for node in nodes):
         return False
     if any(isinstance(n, ast.With) for n in nodes) and any(isinstance(n, ast.ClassDef) for n in nodes):
