@@ -177,31 +177,36 @@ def run(op: Op, bound: list[Any]) -> Any:  # noqa: PLR0912, PLR0915 - one call, 
 def _viewed(op: Op, bound: list[Any]) -> Tensor:
     """``run`` for a row that makes one view of its first argument and saves no more than that one's shape."""
     source: Tensor = bound[0]
-    array = array_of(source)
-    attrs = tuple(bound)
+    array = source._array
+    if type(array) is not np.ndarray:
+        array = array_of(source)
     try:
-        out = op.kernel(array, *attrs[1:])
+        out = op.kernel(array, *bound[1:])
     except EngineError:
         raise
     except EXPLAINED as error:
         raise explain(op, bound, error) from error
-    attrs = (None, *attrs[1:])
+    bound[0] = None
+    attrs = tuple(bound)
     t = new(Tensor)
     t._array = out
     cell = t._version_cell = source._version_cell
     t._meta = None
     above = source._view
-    step = Step(op, attrs, None, 1, array.shape)
+    step = tuple.__new__(Step, (op, attrs, None, 1, array.shape))
     on = grad_enabled.get()
-    node = None if not on else source._node if above is None else node_of(source)
+    v = t._view = new(View)
+    v.version = cell[0]
     if above is None:
-        t._view = View(source, (step,), cell[0], "default" if on else _creation())
+        node = source._node if on else None
+        v.base, v.chain, v.creation = source, (step,), "default" if on else _creation()
     else:
-        t._view = View(above.base, (*above.chain, step), cell[0], above.creation if on else _creation())
+        node = node_of(source) if on else None
+        v.base, v.chain, v.creation = above.base, (*above.chain, step), above.creation if on else _creation()
     if on and (node is not None or (above is not None and above.base._node is not None)) and out.dtype.kind in "fc":
-        n = t._node = new(Node)
-        plan = plan_of(op, 1)
+        plan = op.plans.get(1) or plan_of(op, 1)
         assert plan is not None  # it has a rule: ``plain`` says so
+        n = t._node = new(Node)
         n.plan = plan
         n.attrs = attrs
         n.edges = (node,)

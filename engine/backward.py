@@ -19,6 +19,8 @@ from engine.write import write
 
 __all__ = ["accumulate", "backward", "grad"]
 
+_ONES = {np.dtype(d): d(1) for d in (np.float32, np.float64)}
+
 
 def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
     """Add a gradient to a leaf's ``.grad``: in place where no graph of it is wanted, as PyTorch does."""
@@ -73,13 +75,17 @@ def _roots(tensors: tuple[Tensor, ...], gradients: tuple[Any, ...], create: bool
     for i, (t, g) in enumerate(zip(tensors, gradients, strict=True)):
         node = node_of(t)
         if g is None:
+            one = _ONES.get(t._array.dtype) if type(t._array) is not np.ndarray else None
+            if one is not None and node is not None:
+                roots.append((node, wrap(one) if create else one))
+                continue
             if node is None:
                 raise AutogradError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             if t._array.size != 1:
                 raise AutogradError("grad can be implicitly created only for scalar outputs")
             if t._array.dtype.kind == "c":
                 raise AutogradError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
-            raw: Any = np.ones_like(t._array) if type(t._array) is np.ndarray else t._array.dtype.type(1)
+            raw: Any = np.ones(t._array.shape, t._array.dtype)[()]
             roots.append((node, wrap(raw) if create else raw))
             continue
         if not isinstance(g, Tensor):
@@ -127,33 +133,33 @@ def accumulate(
     trace: Callable[[Event], None] | None = None,
 ) -> list[Meta]:
     """As ``backward``; answers whose ``.grad`` it set, and tells ``trace`` of each node and leaf as the walk passes it."""
-    outputs = _sequence(tensors, "tensors")
-    gradients = _sequence(grad_tensors, "grad_tensors") if grad_tensors is not None else (None,) * len(outputs)
+    outputs = (tensors,) if type(tensors) is Tensor else _sequence(tensors, "tensors")
+    gradients = (None,) * len(outputs) if grad_tensors is None else _sequence(grad_tensors, "grad_tensors")
     keep = create_graph if retain_graph is None else retain_graph
-    with np.errstate(all="ignore"):
-        walk = Walk(_roots(outputs, gradients, create_graph), keep=keep, create=create_graph, trace=trace)
-        wanted: list[Tensor] | None = None
-        if inputs is not None:
-            wanted = list(_sequence(inputs, "inputs"))
-            if not wanted:
-                raise AutogradError("`inputs` argument to `backward()` cannot be empty.")
-            for t in wanted:
-                t.retain_grad()
-            _restrict(walk, wanted)
-        _run(walk, create_graph)
-        allowed = None if wanted is None else {_place(t)[0] for t in wanted}
-        leaves = walk.leaves
-        for seq in list(leaves):
-            leaf, g = leaves.pop(seq)
-            if allowed is not None and seq not in allowed:
-                continue
-            if leaf.meta.hooks:
-                g = walk.hooked(leaf.meta.hooks, g)
-            if trace is not None:
-                trace((leaf, [g], []))
-            _accumulate(leaf, g, create_graph)
-            walk.reached.append(leaf.meta)
-    return walk.reached
+    walk = Walk(_roots(outputs, gradients, create_graph), keep=keep, create=create_graph, trace=trace)
+    allowed: set[int] | None = None
+    if inputs is not None:
+        wanted = _sequence(inputs, "inputs")
+        if not wanted:
+            raise AutogradError("`inputs` argument to `backward()` cannot be empty.")
+        for t in wanted:
+            t.retain_grad()
+        _restrict(walk, wanted)
+        allowed = {_place(t)[0] for t in wanted}
+    _run(walk, create_graph)
+    leaves, reached = walk.leaves, walk.reached
+    for seq in list(leaves):
+        leaf, g = leaves.pop(seq)
+        if allowed is not None and seq not in allowed:
+            continue
+        meta = leaf.meta
+        if meta.hooks:
+            g = walk.hooked(meta.hooks, g)
+        if trace is not None:
+            trace((leaf, [g], []))
+        _accumulate(leaf, g, create_graph)
+        reached.append(meta)
+    return reached
 
 
 def _place(t: Tensor) -> tuple[int, int]:
@@ -173,28 +179,29 @@ def _run(walk: Walk, create: bool) -> None:
 
 def _restrict(walk: Walk, inputs: Sequence[Tensor]) -> None:
     """Let the walk run only nodes from which an input is reached, and catch the gradients of non-leaves."""
-    targets = {_place(t) for t in inputs}
-    walk.capture = {place for t in inputs if type(node_of(t)) is not AccumulateGrad for place in (_place(t),)}
-    goals = {seq for seq, _ in targets}
+    reaching: set[int] = set()
+    needed: set[int] = set()
+    for t in inputs:
+        place = _place(t)
+        reaching.add(place[0])
+        if type(t._node) is AccumulateGrad:
+            needed.add(place[0])
+        else:
+            walk.capture.add(place)
+    oldest = min(reaching)  # what is older than all inputs leads to none
     found: dict[int, Any] = dict(walk.nodes)
     stack = list(walk.nodes.values())
     while stack:
-        node = stack.pop()
-        for edge in node.edges:
-            if edge is not None and edge.seq not in found:
-                inner = edge.node if type(edge) is Port else edge
+        for edge in stack.pop().edges:
+            if edge is not None and edge.seq > oldest and edge.seq not in found and type(edge) is not AccumulateGrad:
+                inner: Any = edge.node if type(edge) is Port else edge
                 found[edge.seq] = inner
-                stack.append(inner)  # type: ignore[arg-type]
-    needed: set[int] = set()
+                stack.append(inner)
     for seq in sorted(found):
-        node = found[seq]
-        if type(node) is AccumulateGrad:
-            if seq in goals:
+        for e in found[seq].edges:
+            if e is not None and e.seq in reaching:
                 needed.add(seq)
-            continue
-        for e in node.edges:
-            if e is not None and (e.seq in needed or e.seq in goals):
-                needed.add(seq)
+                reaching.add(seq)
                 break
     walk.needed = needed
 
@@ -224,41 +231,41 @@ def grad(
         )
     if allow_unused is None:
         allow_unused = materialize_grads
-    many, wanted = _sequence(outputs, "outputs"), _sequence(inputs, "inputs")
+    many = (outputs,) if type(outputs) is Tensor else _sequence(outputs, "outputs")
+    wanted = (inputs,) if type(inputs) is Tensor else _sequence(inputs, "inputs")
     if not wanted:
         raise AutogradError("`inputs` argument to `grad()` cannot be empty.")
-    gradients = _sequence(grad_outputs, "grad_outputs") if grad_outputs is not None else (None,) * len(many)
+    gradients = (None,) * len(many) if grad_outputs is None else _sequence(grad_outputs, "grad_outputs")
     if is_grads_batched:
         return _batched(many, wanted, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
     keep = create_graph if retain_graph is None else retain_graph
-    with np.errstate(all="ignore"):
-        walk = Walk(_roots(many, gradients, create_graph), keep=keep, create=create_graph)
-        places = [_place(t) for t in wanted]
-        direct = dict(walk.leaves)
-        _restrict(walk, wanted)
-        _run(walk, create_graph)
-        answers: list[Tensor | None] = []
-        hooked: dict[tuple[int, int], Any] = {}
-        for t, place in zip(wanted, places, strict=True):
-            node = node_of(t)
-            if type(node) is AccumulateGrad:
-                if place not in hooked:
-                    found = walk.leaves.get(node.seq, direct.get(node.seq))
-                    g = None if found is None else found[1]
-                    hooked[place] = walk.hooked(node.meta.hooks, g) if g is not None and node.meta.hooks else g
-                g = hooked[place]
-            else:
-                g = walk.captured.get(place)
-            if g is None:
-                if not allow_unused:
-                    raise AutogradError(
-                        f"The differentiated Tensor at index {len(answers)} appears to not have been used in the graph. "
-                        "Set allow_unused=True if this is the desired behavior."
-                    )
-                answers.append(wrap(np.zeros_like(array_of(t))) if materialize_grads else None)
-            else:
-                answers.append(g if isinstance(g, Tensor) else wrap(np.array(g) if g.ndim else g[()]))
-        return tuple(answers)
+    walk = Walk(_roots(many, gradients, create_graph), keep=keep, create=create_graph)
+    places = [_place(t) for t in wanted]
+    direct = dict(walk.leaves)
+    _restrict(walk, wanted)
+    _run(walk, create_graph)
+    answers: list[Tensor | None] = []
+    hooked: dict[tuple[int, int], Any] = {}
+    for t, place in zip(wanted, places, strict=True):
+        node = node_of(t)
+        if type(node) is AccumulateGrad:
+            if place not in hooked:
+                found = walk.leaves.get(node.seq, direct.get(node.seq))
+                g = None if found is None else found[1]
+                hooked[place] = walk.hooked(node.meta.hooks, g) if g is not None and node.meta.hooks else g
+            g = hooked[place]
+        else:
+            g = walk.captured.get(place)
+        if g is None:
+            if not allow_unused:
+                raise AutogradError(
+                    f"The differentiated Tensor at index {len(answers)} appears to not have been used in the graph. "
+                    "Set allow_unused=True if this is the desired behavior."
+                )
+            answers.append(wrap(np.zeros_like(array_of(t))) if materialize_grads else None)
+        else:
+            answers.append(g if isinstance(g, Tensor) else wrap(np.array(g) if g.ndim else g[()]))
+    return tuple(answers)
 
 
 def _batched(

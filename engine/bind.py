@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from engine.apply import dispatch, dispatch_inplace
-from engine.doors import binary, inplace, matmul, unary
+from engine.doors import augmented, binary, inplace, matmul, unary
 from engine.errors import ArgumentError
 from engine.indexing import getitem, setitem
 from engine.op import OPS, Op
@@ -157,7 +157,7 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
 def _augmented(name: str) -> Callable[[Any, Any], Any]:
     overloads = OPS[name]
     if _takes_two(overloads[0]) and overloads[0].ufunc is not None:
-        return inplace(overloads[0], overloads)
+        return augmented(overloads[0], overloads)
 
     def door(a: Any, b: Any) -> Any:
         return dispatch_inplace(overloads, (a, b), {})

@@ -7,6 +7,7 @@ saves is spelled out, and tensors and nodes are built in line: this saves a thir
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -23,7 +24,7 @@ from engine.tensor import Tensor
 from engine.transaction import current as open_transaction
 from engine.view import View
 
-__all__ = ["binary", "inplace", "matmul", "unary"]
+__all__ = ["augmented", "binary", "inplace", "matmul", "unary"]
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -36,6 +37,8 @@ OPERATORS: Final[dict[Any, Callable[..., Any]]] = {  # on NumPy scalars these ta
 }
 _CONSTANTS32: Final[dict[Any, Any]] = {}
 _CONSTANTS64: Final[dict[Any, Any]] = {}
+_ZERO: Final = {d: np.zeros((), d) for d in (F32, F64)}
+_NEGATIVE: Final = {d: np.negative(np.zeros((), d), np.empty((), d)) for d in (F32, F64)}
 _MOST: Final = 4096
 
 UNARY = """
@@ -64,8 +67,8 @@ def door({name}):
             n.edges = (edge,)
 {saves1}
             n.attrs = attrs
-            n.shape = out.shape
-            n.dtype = out.dtype
+            n.shape = {shape}
+            n.dtype = {dtype}
             n.seq = next(sequence)
             n.extra = None
             return t
@@ -89,7 +92,7 @@ def door(a, b):
                 if y is None or where:
                     if where:
                         return fallback(a, b)
-                    y = make(b, d) if b else array(b, d)
+                    y = make(b, d)
                 if type(x) is not ndarray:
                     y = y[()]
                 other = None
@@ -112,22 +115,28 @@ def door(a, b):
                     t._node = None
                     return t
                 n = t._node = Node()
-                n.plan = plan2
+                shape = n.shape = out.shape
+                n.plan = exact2 if other.shape == shape else plan2
 {saves2}
             elif not {recorded}:
                 t._node = None
                 return t
             elif other is None:
                 n = t._node = Node()
-                n.plan = plan1
+                if kind is Tensor:
+                    shape = n.shape = out.shape
+                    n.plan = exact1 if edge.shape == shape else plan1
+                else:
+                    n.shape = edge.shape
+                    n.plan = exact1
 {saves1}
             else:
                 n = t._node = Node()
-                n.plan = plan3
+                shape = n.shape = out.shape
+                n.plan = exact3 if edge.shape == shape == other.shape else plan3
 {saves3}
             n.edges = (edge, other)
             n.attrs = attrs
-            n.shape = out.shape
             n.dtype = d
             n.seq = next(sequence)
             n.extra = None
@@ -146,7 +155,6 @@ def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -
     return {
         "Tensor": Tensor,
         "Node": Node,
-        "array": np.array,
         "explained": EXPLAINED,
         "ndarray": np.ndarray,
         "new": object.__new__,
@@ -164,6 +172,7 @@ def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -
         "fallback": fallback,
         "attrs": op.defaults,
         **{f"plan{mask}": plan for mask, plan in enumerate(plans, 1)},
+        **{f"exact{mask}": plan and plan.twin for mask, plan in enumerate(plans, 1)},
     }
 
 
@@ -202,8 +211,10 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
         rest="".join(f", attrs[{i}]" for i in range(1, len(op.parameters))),
         recorded="enabled()" if plan is not None else "False",
         saves1=_saves(plan, " " * 12, number=False),
+        shape="edge.shape" if op.exact else "out.shape",
+        dtype="d" if op.exact else "out.dtype",
     )
-    scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan])
+    scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan and plan.twin])
     return compiled(text, scope, f"<door of {op.id}>", "door")  # type: ignore[no-any-return]
 
 
@@ -267,12 +278,22 @@ def inplace(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
 
     This is what an optimizer's step by hand calls (``p -= lr * p.grad`` under no_grad).
     """
-    ufunc: Any = op.ufunc
+    quick = augmented(op, overloads)
 
     def door(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 2 and not kwargs and _write_through(ufunc, *args):
-            return args[0]
+        if len(args) == 2 and not kwargs:
+            return quick(*args)
         return dispatch_inplace(overloads, args, kwargs)
+
+    return door
+
+
+def augmented(op: Op, overloads: Sequence[Op]) -> Callable[[Any, Any], Any]:
+    """``inplace`` as an operator calls it, with two arguments."""
+    ufunc: Any = op.ufunc
+
+    def door(a: Any, b: Any) -> Any:
+        return a if _write_through(ufunc, a, b) else dispatch_inplace(overloads, (a, b), {})
 
     return door
 
@@ -283,12 +304,10 @@ def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
         return False
     x = a._array
     d = x.dtype
-    if (
-        type(x) is not np.ndarray
-        or (d is not F32 and d is not F64)
-        or not x.flags.c_contiguous
-        or not x.flags.writeable
-    ):
+    if type(x) is not np.ndarray or (d is not F32 and d is not F64):
+        return False
+    flags = x.flags
+    if not flags.c_contiguous or not flags.writeable:
         return False
     kind = type(b)
     if kind is Tensor:
@@ -315,7 +334,9 @@ def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
 
 
 def _constant(value: Any, d: np.dtype[Any]) -> Any:
-    """A number (never zero: 0.0 and -0.0 are one key) as a 0-d array, kept."""
+    """A number as a 0-d array, kept unless it is a zero: 0.0 and -0.0 are one key."""
+    if not value:
+        return (_NEGATIVE if math.copysign(1.0, value) < 0 else _ZERO)[d]
     found = constant(value, d)
     constants = _CONSTANTS32 if d is F32 else _CONSTANTS64
     if len(constants) >= _MOST:

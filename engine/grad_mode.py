@@ -106,14 +106,12 @@ class _BareMode(_Mode):
     """A mode that also decorates without being called: ``@no_grad``, as PyTorch allows."""
 
     def __new__(cls, f: Callable[..., Any] | None = None) -> Any:
-        self = super().__new__(cls)
-        if f is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(f)
+        self = object.__new__(cls)
+        self._before = []
+        return self if f is None else self(f)
 
-    def __init__(self, f: None = None) -> None:  # noqa: ARG002 - __new__ takes it
-        super().__init__()
+    def __init__(self, f: None = None) -> None:
+        """Nothing is left to do: ``__new__`` did it."""
 
 
 class no_grad(_BareMode):  # noqa: N801 - PyTorch's name

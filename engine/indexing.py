@@ -24,6 +24,7 @@ SCALAR_INDEX = (
     "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor "
     "to a number"
 )
+NO_INDEX = "slice indices must be integers or None or have an __index__ method"
 
 
 def getitem(t: Tensor, index: Any) -> Tensor:
@@ -203,19 +204,19 @@ def _inside(t: Tensor, dim: int, index: int, shown: int = 0) -> int:
 def _slice(t: Tensor, dim: int, item: slice, *, always: bool = False) -> Tensor:
     if t.ndim == 0:
         raise ArgumentError("slice() cannot be applied to a 0-dim tensor.")
-    start, stop, step = (_bound(v) for v in (item.start, item.stop, item.step))
-    if step is not None and step <= 0:
+    if item.step is not None and _bound(item.step) <= 0:
         raise InvalidValueError("step must be greater than zero")
     n = t._array.shape[dim]
-    first, last, _ = slice(start, stop, step).indices(n)
-    if not always and first == 0 and last == n and step in {None, 1}:
+    try:
+        first, last, step = item.indices(n)
+    except TypeError:
+        raise ArgumentError(NO_INDEX) from None
+    if not always and first == 0 and last == n and step == 1:
         return t
-    return run(SLICE, [t, dim, first, max(first, last), step or 1])  # type: ignore[no-any-return]
+    return run(SLICE, [t, dim, first, max(first, last), step])  # type: ignore[no-any-return]
 
 
-def _bound(value: Any) -> int | None:
-    if value is None:
-        return None
+def _bound(value: Any) -> int:
     if not hasattr(value, "__index__"):
-        raise ArgumentError("slice indices must be integers or None or have an __index__ method")
+        raise ArgumentError(NO_INDEX)
     return int(value.__index__())

@@ -104,6 +104,9 @@ class Op:
     lists: bool = False
     defaults: tuple[Any, ...] = ()
     promoting: tuple[int, ...] = ()  # positions of those that are made one dtype
+    exact: bool = (
+        False  # for inputs of the output's shape and floating dtype the rules answer gradients of that shape and dtype
+    )
     plain: bool = False  # a view of one tensor, whose rule asks for nothing but its shape
     plans: dict[int, Plan | None] = field(default_factory=dict)
     recipes: dict[Any, Any] = field(
@@ -134,6 +137,7 @@ class Op:
                 for n in inspect.signature(f).parameters
             )
         )
+        self.exact = self.ufunc is not None and self.vjp is not None
         self.defaults = tuple(
             None if p.is_tensor or p.default is schemas.MISSING else p.default for p in self.parameters
         )

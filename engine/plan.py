@@ -22,10 +22,25 @@ class Plan:
 
     saves: what ``saved`` holds, in order: ("input", position), ("shape", position), ("result", number) or ("result_shape", number).
     arrays: the positions in ``saved`` of raw values, which have version cells. backward: (g, saved, attrs) → one gradient a tensor
-    parameter that has a rule asked for, None for others; several rules' results in the order of the parameters.
+    parameter that has a rule asked for, None for others; several rules' results in the order of the parameters. one: the same for the
+    only edge, at ``place``, to which a gradient flows; None where there are more. twin: the plan of calls whose inputs had the
+    shape and dtype of the output, where the row's rules then give gradients that need no fitting (``exact``); else the plan itself.
     """
 
-    __slots__ = ("arrays", "backward", "lists", "mask", "name", "op", "saves", "wants_all")
+    __slots__ = (
+        "arrays",
+        "backward",
+        "exact",
+        "lists",
+        "mask",
+        "name",
+        "one",
+        "op",
+        "place",
+        "saves",
+        "twin",
+        "wants_all",
+    )
 
     def __init__(
         self,
@@ -44,6 +59,10 @@ class Plan:
         self.arrays = tuple(i for i, (what, _) in enumerate(saves) if what in ("input", "result"))
         self.backward = backward
         self.wants_all = wants_all  # the rule takes the gradients of all outputs, as a tuple
+        self.one: Callable[[Any, Any, Any], Any] | None = None
+        self.place = 0
+        self.exact = False
+        self.twin = self
 
     def __repr__(self) -> str:
         return f"<plan {self.op.id} {self.mask:b}>"
@@ -84,7 +103,22 @@ def _build(op: Op, mask: int) -> Plan | None:
     answer = ", ".join(results[names[i]] if names[i] in asked and names[i] in results else "None" for i in op.tensors)
     text = "\n".join(["def backward(g, s, a):", *lines, f"    return ({answer},)"])
     backward = compiled(text, scope, f"<backward of {op.id}>", "backward")
-    return Plan(op, mask, op.grad_fn, tuple(saves), backward, wants_all)
+
+    def plan() -> Plan:
+        return Plan(op, mask, op.grad_fn, tuple(saves), backward, wants_all)
+
+    made = plan()
+    flowing = [k for k, i in enumerate(op.tensors) if names[i] in asked and names[i] in results]
+    one = None
+    if len(flowing) == 1 and not op.lists and not wants_all:
+        short = text.replace(f"    return ({answer},)", f"    return {results[names[op.tensors[flowing[0]]]]}")
+        one = compiled(short, scope, f"<backward of {op.id}>", "backward")
+    if op.exact:
+        made.twin = plan()
+        made.twin.exact = True
+    for p in (made, made.twin):
+        p.one, p.place = one, flowing[0]
+    return made
 
 
 def erasing(op: Op, mask: int, name: str) -> Plan:

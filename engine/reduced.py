@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import math
+from typing import Any, Final
 
 import numpy as np
 
 from engine.rules import rules
 from engine.shapes import wrap_dims
 
-__all__ = ["along", "chosen", "counted", "exponential", "is_raw", "restored", "spread", "stretched"]
+__all__ = [
+    "along",
+    "chosen",
+    "counted",
+    "exponential",
+    "is_raw",
+    "restored",
+    "row_sums",
+    "same_form",
+    "spread",
+    "stretched",
+]
+
+ROW: Final = 1024  # the longest row that BLAS may sum: NumPy's pairwise sums are more exact for long ones
+COPIED: Final = 4096  # up to so many elements a filled array costs less than a view, and is its receiver's own
 
 
 def is_raw(x: Any) -> bool:
     """Whether a rule got an array, not a tensor."""
     return isinstance(x, (np.ndarray, np.generic))
+
+
+def same_form(a: Any, b: Any) -> bool:
+    """Whether two arrays have one shape and dtype, so that a result of both may be written into either."""
+    return a.shape == b.shape and a.dtype == b.dtype  # type: ignore[no-any-return]
 
 
 def restored(x: Any, ndim: int, dim: Any, keepdim: bool) -> Any:
@@ -33,9 +54,16 @@ def restored(x: Any, ndim: int, dim: Any, keepdim: bool) -> Any:
 
 
 def stretched(g: Any, shape: tuple[int, ...]) -> Any:
-    """An array of as many dims as ``shape`` (or none), repeated to that shape without a copy: ``broadcast_to``, a good deal faster."""
+    """An array of as many dims as ``shape`` (or none), repeated to that shape: ``broadcast_to``, a good deal faster.
+
+    One number is written out where that costs little; else there is no copy, and nothing may write into it.
+    """
     if 0 in shape or not shape:
         return np.broadcast_to(g, shape)
+    if not g.ndim and math.prod(shape) <= COPIED:
+        out: Any = np.empty(shape, g.dtype)
+        out.fill(g)
+        return out
     array = np.asarray(g)
     if not array.ndim:
         strides: tuple[int, ...] = (0,) * len(shape)
@@ -43,9 +71,29 @@ def stretched(g: Any, shape: tuple[int, ...]) -> Any:
         strides = tuple(0 if m == 1 else step for m, step in zip(array.shape, array.strides, strict=True))
     else:
         return np.broadcast_to(g, shape)
-    out: Any = np.ndarray(shape, array.dtype, array, 0, strides)
+    out = np.ndarray(shape, array.dtype, array, 0, strides)
     out.flags.writeable = False
     return out
+
+
+def row_sums(a: Any) -> Any:
+    """The sums over the last dim, kept in size one. Short rows of a contiguous array are summed by BLAS, in a fifth of the time.
+
+    >>> row_sums(np.ones((2, 3)))
+    array([[3.],
+           [3.]])
+    """
+    n = a.shape[-1]
+    if 1 < n <= ROW and a.ndim > 1 and a.dtype.char in "fd" and a.flags.c_contiguous:
+        return a.reshape(-1, n).dot(_row(n, a.dtype)).reshape(*a.shape[:-1], 1)
+    return np.add.reduce(a, axis=-1, keepdims=True)
+
+
+@functools.lru_cache(maxsize=256)
+def _row(n: int, d: np.dtype[Any]) -> Any:
+    row = np.ones(n, d)
+    row.flags.writeable = False
+    return row
 
 
 def spread(g: Any, input_shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:

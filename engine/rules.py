@@ -6,8 +6,8 @@ recorded. So one text of a rule serves the ordinary backward and every higher or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from engine.op import OPS, ROWS, Op
 from engine.promotion import promoted
 from engine.tensor import Tensor
 
-__all__ = ["Rules", "bmm", "lean", "mm", "rules", "written"]
+__all__ = ["Rules", "adjoint", "bmm", "lean", "mm", "rules", "written"]
 
 
 class Rules:
@@ -34,21 +34,56 @@ class Rules:
 
 
 def _caller(overloads: Sequence[Op]) -> Callable[..., Any]:
+    known: dict[
+        Any, tuple[Op, tuple[Any, ...], tuple[int, ...]]
+    ] = {}  # by types: the row, what follows, what to look at
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        for a in args:
-            if isinstance(a, Tensor):
-                return dispatch(overloads, _wrapped(args), kwargs)
-            if type(a) is list or type(a) is tuple:
-                for item in a:
-                    if isinstance(item, Tensor):
-                        return dispatch(overloads, _wrapped(args), kwargs)
-        for a in kwargs.values():
-            if isinstance(a, Tensor):
-                return dispatch(overloads, _wrapped(args), kwargs)
-        return _raw(overloads, args, kwargs)
+        if not kwargs:
+            found = known.get(tuple(map(type, args)))
+            if found is not None:
+                row, rest, looked_at = found
+                for i in looked_at:
+                    if not schema.plain(args[i]):
+                        break
+                else:
+                    bound = [*args, *rest]
+                    if row.kind != "composite":
+                        promoted(row, bound)
+                    return row.kernel(*bound)
+        if _any_tensor(args) or _any_tensor(kwargs.values()):
+            return dispatch(overloads, _wrapped(args), kwargs)
+        row, bound = _bound(overloads, args, kwargs)
+        if not kwargs:
+            _remember(known, overloads, row, args)
+        if row.kind != "composite":
+            promoted(row, bound)
+        return row.kernel(*bound)
 
     call.__name__ = overloads[0].schema.name
     return call
+
+
+def _any_tensor(values: Iterable[Any]) -> bool:
+    """Whether a tensor is among values, or in a list among them."""
+    for a in values:
+        if isinstance(a, Tensor):
+            return True
+        if type(a) is list or type(a) is tuple:
+            for item in a:
+                if isinstance(item, Tensor):
+                    return True
+    return False
+
+
+def _remember(known: dict[Any, Any], overloads: Sequence[Op], row: Op, args: Sequence[Any]) -> None:
+    """Keep how raw values of these types were bound, where types alone decided it: no lists, and no earlier row could take them."""
+    types = tuple(map(type, args))
+    recipe = row.raw_recipes.get(types)
+    alone = len(overloads) == 1 or overloads[0].choices.get((len(overloads), types)) is row
+    first = row is overloads[0]
+    if recipe is not None and (alone or first) and list not in types and len(known) < _MOST_KNOWN:
+        known[types] = (row, *recipe)
 
 
 def _wrapped(args: Sequence[Any]) -> list[Any]:
@@ -66,20 +101,19 @@ def _wrapped(args: Sequence[Any]) -> list[Any]:
     return out
 
 
-def _raw(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _bound(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Op, list[Any]]:
+    """The row that takes raw values, and them in its order."""
     with_raw = schema.raw_values
     token = with_raw.set(True)
     try:
-        op, bound = bind_overload(overloads, args, kwargs)
+        return bind_overload(overloads, args, kwargs)
     except ArgumentError as error:
         raise TypeError(f"a rule called {overloads[0].id} wrongly: {error}") from error
     finally:
         with_raw.reset(token)
-    if op.kind != "composite":
-        promoted(op, bound)
-    return op.kernel(*bound)
 
 
+_MOST_KNOWN: Final = 256
 rules = Rules()
 
 
@@ -104,6 +138,14 @@ def mm(a: Any, b: Any) -> Any:
     if type(a) is np.ndarray and type(b) is np.ndarray:
         return a.dot(b)
     return a @ b if type(a) is Tensor and type(b) is Tensor else rules.mm(a, b)
+
+
+def adjoint(a: Any) -> Any:
+    """The conjugate transpose of a matrix: a view, on record (as ``t``, which is what PyTorch's rules call) for a tensor."""
+    if type(a) is Tensor:
+        turned = run(OPS["t"][0], [a])
+        return turned if a._array.dtype.kind != "c" else turned.conj()
+    return a.T if a.dtype.kind != "c" else a.T.conj()
 
 
 def bmm(a: Any, b: Any) -> Any:

@@ -7,7 +7,7 @@ the doors and are recorded). What a rule answers is reduced to its producer's sh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     >>> sum_to(np.ones((3, 2)), (2,))
     array([3., 3.])
     """
+    if g.shape[1:] == shape:
+        return np.add.reduce(g)
     extra = g.ndim - len(shape)
     if extra:
         g = np.add.reduce(g, axis=tuple(range(extra)))
@@ -148,41 +150,67 @@ class Walk:
                 if create:
                     self._run_recorded(node, plan, g, saved)
                     break
-                produced: Any = plan.backward(g, saved, node.attrs)
-                if saved and not keep and plan.arrays:
-                    if transaction is not None:
-                        transaction.attribute(node, "saved")
-                    node.saved = None
-                saved = cells = ()
-                edges = node.edges
-                if plan.lists:
-                    produced = _flat(node, plan, produced)
-                following = None
-                for edge, p in zip(edges, produced):  # noqa: B905 - one gradient an edge, by the plan
-                    if edge is None or p is None or (needed is not None and edge.seq not in needed):
-                        continue
-                    if p.shape != edge.shape or p.dtype is not edge.dtype:
-                        p = fit(p, edge.shape, edge.dtype)  # noqa: PLW2901 - the gradient as the edge wants it
-                    if type(edge) is AccumulateGrad:
-                        seq = edge.seq
-                        if seq in leaves:
-                            leaves[seq] = (edge, leaves[seq][1] + p)
-                        else:
-                            leaves[seq] = (edge, p)
-                    elif following is None:
-                        following, g = edge, p
-                    elif edge is following:
-                        g = g + p
+                one = plan.one
+                produced: Any = (plan.backward if one is None else one)(g, saved, node.attrs)
+                if saved:
+                    if not keep and plan.arrays:
+                        if transaction is not None:
+                            transaction.attribute(node, "saved")
+                        node.saved = None
+                    saved = cells = ()
+                following: Any = None
+                if one is not None:
+                    edge: Any = node.edges[plan.place]
+                    g, produced = produced, None
+                    if edge is None or g is None or (needed is not None and edge.seq not in needed):
+                        break
+                    if type(edge) is Node:
+                        if not plan.exact and (g.shape != edge.shape or g.dtype is not edge.dtype):
+                            g = fit(g, edge.shape, edge.dtype)
+                        following = edge
                     else:
-                        self._arrive(edge, p)
-                produced = p = None
-                if following is None:
-                    break
+                        self._arrive(edge, fit(g, edge.shape, edge.dtype))
+                        break
+                else:
+                    exact = plan.exact
+                    if plan.lists:
+                        produced = _flat(node, plan, produced)
+                    for edge, p in zip(node.edges, produced):  # noqa: B905 - one gradient an edge, by the plan
+                        if edge is None or p is None or (needed is not None and edge.seq not in needed):
+                            continue
+                        kind = type(edge)
+                        if (not exact or kind is not Node) and (p.shape != edge.shape or p.dtype is not edge.dtype):
+                            p = fit(p, edge.shape, edge.dtype)  # noqa: PLW2901 - the gradient as the edge wants it
+                        if kind is AccumulateGrad:
+                            seq = edge.seq
+                            if seq in leaves:
+                                leaves[seq] = (edge, leaves[seq][1] + p)
+                            else:
+                                leaves[seq] = (edge, p)
+                        elif following is None:
+                            following, g = edge, p
+                        elif edge is following:
+                            g = g + p
+                        else:
+                            self._arrive(edge, p)
+                    produced = p = None
+                    if following is None:
+                        break
                 seq = following.seq
-                if type(following) is not Node or seq in grads or (heap and seq < -heap[0]):
+                if type(following) is not Node:
                     self._arrive(following, g)
                     break
-                node = following
+                if seq in grads:
+                    grads[seq] = grads[seq] + g
+                    break
+                if heap and seq < -heap[0]:  # another node's turn
+                    nodes[seq] = following
+                    grads[seq] = g
+                    seq = -heapreplace(heap, -seq)
+                    node = nodes.pop(seq)
+                    g = grads.pop(seq)
+                else:
+                    node = following
 
     def _run_recorded(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:
         """A node of ``create_graph`` with nothing else to it."""

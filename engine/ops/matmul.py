@@ -9,7 +9,7 @@ import numpy as np
 from engine.domain import same_dtype, spoken
 from engine.errors import ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import bmm, mm, rules
+from engine.rules import adjoint, bmm, mm, rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, matmul_estimate, matmul_shape, product, rows
 
@@ -49,8 +49,8 @@ def _mm_meta(input: Spec, mat2: Spec) -> Estimate:
         Sample(strided(2, 3), strided(3, 4), tags=("non-contiguous",)),
     ),
     vjp={
-        "input": lambda g, mat2: mm(g, mat2.T.conj()),
-        "mat2": lambda g, input: mm(input.T.conj(), g),
+        "input": lambda g, mat2: mm(g, adjoint(mat2)),
+        "mat2": lambda g, input: mm(adjoint(input), g),
     },
 )
 def matrixproduct(input: Any, mat2: Any) -> Any:

@@ -11,6 +11,7 @@ from engine import dtypes
 from engine.domain import common, floating, in_single
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
+from engine.reduced import row_sums
 from engine.rules import lean, rules
 from engine.samples import array, over, strided
 
@@ -23,11 +24,15 @@ WEIGHT = 8  # operations an element
 # -- what the norms have in common -------------------------------------------------------------------------------------
 
 
+def _sums(a: Any, dims: tuple[int, ...]) -> Any:
+    return row_sums(a) if dims == (a.ndim - 1,) else np.add.reduce(a, axis=dims, keepdims=True)
+
+
 def _moments(input: Any, dims: tuple[int, ...], eps: float) -> tuple[Any, Any]:
     """The input less its mean over ``dims``, divided by its deviation, and one over the deviation. Raw."""
     n = math.prod(input.shape[d] for d in dims)
-    centred = input - np.add.reduce(input, axis=dims, keepdims=True) / n
-    spread = np.add.reduce(centred * centred, axis=dims, keepdims=True) / n
+    centred = input - _sums(input, dims) / n
+    spread = _sums(centred * centred, dims) / n
     rate = 1 / np.sqrt(spread + eps)
     return np.multiply(centred, rate, out=centred), rate
 
@@ -82,8 +87,8 @@ def _standardize_backward(grad_output: Any, input: Any, weight: Any, dim: Any, e
     x, rate = _moments(input, dim, eps)
     n = math.prod(input.shape[d] for d in dim)
     h = grad_output if weight is None else grad_output * weight
-    slope = h - np.add.reduce(h, axis=dim, keepdims=True) / n
-    slope -= x * (np.add.reduce(h * x, axis=dim, keepdims=True) / n)
+    slope = h - _sums(h, dim) / n
+    slope -= x * (_sums(h * x, dim) / n)
     slope *= rate
     return slope, x, grad_output
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from engine import dtypes
+from engine.apply import run
 from engine.domain import Domain, real, spoken
 from engine.errors import DimensionError, TensorError
-from engine.op import Sample, Spec, op
+from engine.op import OPS, Sample, Spec, op
 from engine.reduced import counted, is_raw, restored, spread, stretched
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided, unary
@@ -22,7 +23,7 @@ def _sum_dtype(d: dtypes.dtype, wanted: dtypes.dtype | None) -> dtypes.dtype:
 
 
 def _everywhere(g: Any, input_shape: tuple[int, ...]) -> Any:
-    return stretched(g, input_shape) if is_raw(g) else rules.expand(g, input_shape)
+    return stretched(g, input_shape) if is_raw(g) else run(OPS["expand"][0], [g, input_shape, False])
 
 
 @op(
@@ -41,6 +42,8 @@ def sum_all(input: Any, dtype: Any) -> Any:
     >>> torch.ones(2, 3).sum()
     tensor(6.)
     """
+    if dtype is None and input.dtype.kind == "f":
+        return np.add.reduce(input, None)
     return np.add.reduce(input, axis=None, dtype=_sum_dtype(dtypes.of_numpy(input.dtype), dtype).numpy)
 
 

@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import Domain, floating
 from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.reduced import exponential, is_raw, restored
+from engine.reduced import exponential, is_raw, restored, row_sums
 from engine.rules import rules
 from engine.samples import array, reductions
 from engine.shapes import reduced_shape, wrap_dim, wrap_dims
@@ -51,7 +51,7 @@ def _softmax(input: Any, dim: int) -> Any:
     wide = input.astype(np.float32) if d.char == "e" else input
     out = np.subtract(wide, np.maximum.reduce(wide, axis=dim, keepdims=True))
     np.exp(out, out)
-    np.divide(out, np.add.reduce(out, axis=dim, keepdims=True), out)
+    np.divide(out, row_sums(out) if dim in {-1, out.ndim - 1} else np.add.reduce(out, axis=dim, keepdims=True), out)
     return out.astype(d) if out.dtype != d else out
 
 

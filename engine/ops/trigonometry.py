@@ -10,6 +10,8 @@ import numpy as np
 from engine.domain import Domain, in_single
 from engine.errors import TensorError
 from engine.op import op
+from engine.promotion import constant
+from engine.reduced import is_raw, same_form
 from engine.rules import rules
 from engine.samples import pairs, unary
 from engine.shapes import broadcast, same
@@ -197,6 +199,19 @@ def cosh(input: Any) -> Any:
     return np.cosh(input)
 
 
+def _tanh_slope(g: Any, result: Any) -> Any:
+    """As ``_tanh_rule`` has it, in one new array."""
+    slope = result * result
+    np.subtract(constant(1, slope.dtype), slope, slope)
+    return np.multiply(g, slope, slope)
+
+
+def _tanh_rule(g: Any, result: Any) -> Any:
+    if is_raw(result) and result.ndim and result.dtype.kind == "f" and same_form(g, result):
+        return _tanh_slope(g, result)
+    return g * (1 - result * result).conj()
+
+
 @op(
     "tanh(Tensor input) -> Tensor",
     meta=same,
@@ -205,7 +220,7 @@ def cosh(input: Any) -> Any:
     forms=FORMS,
     samples=unary(),
     ufunc=np.tanh,
-    vjp={"input": lambda g, result: g * (1 - result * result).conj()},
+    vjp={"input": _tanh_rule},
 )
 def tanh(input: Any) -> Any:
     """The hyperbolic tangent of each element, between -1 and 1.

@@ -62,6 +62,8 @@ def slice_dim(input: Any, dim: Any, start: Any, end: Any, step: Any) -> Any:
     """
     if not input.ndim or step <= 0:
         _sliced(input.shape, dim, start, end, step)
+    if not dim:
+        return input[start:end:step]
     return input[(slice(None),) * wrap_dim(dim, input.ndim) + (slice(start, end, step),)]
 
 
@@ -89,7 +91,10 @@ def slice_backward(input: Any, sizes: Any, dim: Any, start: Any, end: Any, step:
     tensor([1, 3])
     """
     out = np.zeros(sizes, input.dtype)
-    out[(slice(None),) * wrap_dim(dim, len(sizes)) + (slice(start, end, step),)] = input
+    if dim:
+        out[(slice(None),) * wrap_dim(dim, len(sizes)) + (slice(start, end, step),)] = input
+    else:
+        out[start:end:step] = input
     return out
 
 
