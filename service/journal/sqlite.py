@@ -16,13 +16,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from service.journal.directory import Directory, Head, StoreError, sync_file
-from service.journal.records import Unreadable, checksum, packed, read_record, read_snapshot
+from service.journal.records import checksum, packed
+from service.journal.tables import SCHEMA, VERSION, connected, counters, first_of, log_of, scanned
 from service.journal.wal import frames_in
 from service.sessions.ports import Change, Deletion, Record, Stored
 from service.steps.errors import Damaged, NumberTaken, ReadOnly
@@ -32,16 +33,6 @@ __all__ = ["Durability", "SQLiteJournal"]
 Durability = Literal["always", "interval", "none"]
 log = logging.getLogger("gradwire")
 GROUP: Final = 256  # commits that one sync may serve
-CHECKED: Final = 256 * 2**20  # bytes of a store up to which its whole structure is looked through when it is opened
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS records
-  (log TEXT NOT NULL, number BIGINT NOT NULL, payload BLOB NOT NULL, crc BIGINT NOT NULL, PRIMARY KEY (log, number));
-CREATE TABLE IF NOT EXISTS snapshots
-  (log TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL, payload BLOB NOT NULL, crc BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (name TEXT NOT NULL PRIMARY KEY, amount BIGINT NOT NULL);
-"""
-VERSION: Final = 1  # of the tables
-
 _Job = tuple[Sequence[Change], Future[None]]
 _Ready = tuple[Sequence[Change], list[bytes], Future[None]]  # with what each change is as bytes
 
@@ -102,9 +93,7 @@ class SQLiteJournal:
             )
         if self._head.value is None:
             self._create()
-        version, self._count = self._counters()
-        if version != VERSION:
-            raise StoreError(f"the store has tables of version {version}; this release knows version {VERSION}")
+        self._count = counters(self._connection)
         head = self._head.value or 0
         self._scan(file)
         if self._count < head:
@@ -113,10 +102,9 @@ class SQLiteJournal:
             )
 
     def _connect(self, file: Path) -> sqlite3.Connection:
-        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
-        connection.text_factory = lambda text: text.decode(errors="replace")  # a damaged name is a wrong one, no error
+        connection = connected(file)
         full = {"always": "FULL", "interval": "NORMAL", "none": "OFF"}[self._durability]
-        for pragma in ("journal_mode = WAL", f"synchronous = {full}", "secure_delete = ON", "cell_size_check = ON"):
+        for pragma in ("journal_mode = WAL", f"synchronous = {full}", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
 
@@ -134,76 +122,15 @@ class SQLiteJournal:
         self._head.write(0, sync=True)
         self._directory.sync()
 
-    def _counters(self) -> tuple[int, int]:
-        found = dict(self._connection.execute("SELECT name, amount FROM counters").fetchall())
-        version, count = found.get("version"), found.get("commits")
-        if type(version) is not int or type(count) is not int:
-            raise StoreError("the counters of the store are damaged; restore the directory from a backup")
-        return version, count
-
     def _scan(self, file: Path) -> None:
         """Look at every row once: which logs there are, where they end, and which cannot be trusted."""
-        seen: dict[str, set[int]] = {}
-        try:
-            size = file.stat().st_size
-            check = "integrity_check" if size <= CHECKED else "quick_check"
-            result = self._connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
-            if result != "ok":
-                self._fail(f"the store is damaged: {result}")
-            for name, number, payload, crc in self._connection.execute("SELECT log, number, payload, crc FROM records"):
-                if not self._fits(name, number, payload, crc):
-                    self._distrust(name, number)
-                    continue
-                seen.setdefault(name, set()).add(number)
-            for name, number, payload, crc in self._connection.execute(
-                "SELECT log, number, payload, crc FROM snapshots"
-            ):
-                if not self._fits(name, number, payload, crc):
-                    self._distrust(name, number)
-        except sqlite3.Error as error:
-            self.complete = False
-            self._fail(f"the store is damaged: {error}")
-        if self._trouble is not None:
-            self._compare(seen)
-        self._last = {name: max(numbers) for name, numbers in seen.items()}
-        for name in self._damaged:
-            self._last.setdefault(name, 0)
-
-    def _distrust(self, name: Any, number: Any) -> None:
-        """A row whose checksum does not fit. Where it is not even said whose it is, the log that misses it is one of those here."""
-        log.error("a record is damaged: its session answers nothing more")
-        if isinstance(name, str) and type(number) is int:
-            self._damaged.add(name)
-        else:
-            self.complete = False
-            self._fail("the store is damaged: a row has lost its name")
-
-    def _compare(self, seen: dict[str, set[int]]) -> None:
-        """In a damaged store, rows and their index must tell of the same records; logs where they do not are not trusted."""
-        indexed: dict[str, set[int]] = {}
-        try:
-            for name, number in self._connection.execute(
-                "SELECT log, number FROM records INDEXED BY sqlite_autoindex_records_1 ORDER BY log, number"
-            ):
-                if isinstance(name, str):
-                    indexed.setdefault(name, set()).add(number)
-                else:
-                    self.complete = False
-        except sqlite3.Error:
-            self.complete = False
-            self._damaged.update(seen)
-        for name in {*seen, *indexed}:
-            if seen.get(name) != indexed.get(name):
-                self._damaged.add(name)
-
-    @staticmethod
-    def _fits(name: Any, number: Any, payload: Any, crc: Any) -> bool:
-        return (
-            isinstance(name, str)
-            and type(number) is int
-            and isinstance(payload, bytes)
-            and checksum(name, number, payload) == crc
-        )
+        scan = scanned(self._connection, file.stat().st_size)
+        self.complete = scan.complete
+        self._last, self._damaged = scan.last, set(scan.damaged)
+        for why in scan.damaged.values():
+            log.error("%s: its session answers nothing more", why)
+        for why in scan.troubles:
+            self._fail(why)
 
     def _fail(self, why: str) -> None:
         """Nothing is written any more."""
@@ -369,12 +296,6 @@ class SQLiteJournal:
 
     # -- read ------------------------------------------------------------------------------------------------------
 
-    def _rows(self, statement: str, log_name: str) -> Iterator[tuple[int, bytes]]:
-        for number, payload, crc in self._reader.execute(statement, (log_name,)):
-            if not self._fits(log_name, number, payload, crc):
-                raise Damaged(f"record {number} of the session is damaged")
-            yield number, payload
-
     def load(self, log: str) -> Stored | None:
         end = self._last.get(log)
         if end is None:
@@ -383,27 +304,10 @@ class SQLiteJournal:
             raise Damaged("a record of the session is damaged")
         try:
             with self._reading:
-                self._reader.execute("BEGIN")
-                try:
-                    snapshots = list(self._rows("SELECT number, payload, crc FROM snapshots WHERE log = ?", log))
-                    rows = dict(
-                        self._rows("SELECT number, payload, crc FROM records WHERE log = ? ORDER BY number", log)
-                    )
-                finally:
-                    self._reader.execute("ROLLBACK")
-            since = snapshots[0][0] if snapshots else 0
-            if list(rows) != sorted({0, *range(max(since, 1), end + 1)} if end else {0}):
-                raise Damaged("a record of the session is missing")
-            return Stored(
-                read_record(log, 0, rows[0]),
-                read_snapshot(log, *snapshots[0]) if snapshots else None,
-                [read_record(log, number, payload) for number, payload in rows.items() if number > since],
-            )
+                return log_of(self._reader, log, end)
         except sqlite3.Error as error:
             self._fail(f"the store could not be read: {error}")
             raise Damaged(f"what is stored of the session cannot be read: {error}") from error
-        except Unreadable as error:
-            raise Damaged(f"a record of the session cannot be read: {error}") from error
 
     def logs(self) -> Iterable[str]:
         return list(self._last)
@@ -411,15 +315,8 @@ class SQLiteJournal:
     def first(self, log: str) -> Record | None:
         if log in self._damaged:
             return None
-        try:
-            with self._reading:
-                for number, payload in self._rows(
-                    "SELECT number, payload, crc FROM records WHERE log = ? AND number = 0", log
-                ):
-                    return read_record(log, number, payload)
-        except (sqlite3.Error, Unreadable, Damaged):
-            return None
-        return None
+        with self._reading:
+            return first_of(self._reader, log)
 
     # -- give back, let go -----------------------------------------------------------------------------------------
 
