@@ -1,4 +1,4 @@
-"""The command: ``gradwire serve``; ``python -m service`` does the same."""
+"""The command: ``gradwire serve`` and its companions; ``python -m service`` does the same."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from service.app import StoreError, create_app, is_loopback, key_file, open_journal
-from service.auth.api_keys import KeyFileError
+from service.auth.api_keys import KeyFile, KeyFileError
 from service.auth.command import add_keys
+from service.journal.command import add_upkeep
 from service.server import Server
 from service.settings import KINDS, Settings, describe, from_environment
 from service.telemetry.logs import configure
@@ -41,7 +43,17 @@ def parser() -> argparse.ArgumentParser:
         else:
             command.add_argument(option, type=KINDS[name], metavar=unit.upper(), help=text)
     add_keys(commands)
+    add_upkeep(commands, _wrong_keys)
     return top
+
+
+def _wrong_keys(directory: Path) -> str | None:
+    """What is wrong with a data directory's API keys."""
+    try:
+        KeyFile(directory / "keys").all()
+    except KeyFileError as error:
+        return str(error)
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Directory", "Head", "StoreError", "sync_file"]
+__all__ = ["Directory", "Head", "StoreError", "read_head", "sync_directory", "sync_file"]
 
 _SLOT: Final = struct.Struct("<4sQI")
 _MAGIC: Final = b"GWH1"
@@ -24,6 +24,15 @@ class StoreError(Exception):
 def sync_file(descriptor: int) -> None:
     """Have a file's content on the disk."""
     getattr(os, "fdatasync", os.fsync)(descriptor)  # macOS has no fdatasync
+
+
+def sync_directory(path: Path) -> None:
+    """Have the names of a directory's files on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Directory:
@@ -55,15 +64,35 @@ class Directory:
 
     def sync(self) -> None:
         """Have the names of new files on the disk."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self.path)
 
     def close(self) -> None:
         """Let other processes in."""
         os.close(self._lock)
+
+
+def read_head(path: Path) -> int | None:
+    """The number in a head file: the larger one of the slots that are whole; None of a file that is new, or not there.
+
+    Errors: StoreError where no slot is whole.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(2 * _SECTOR)
+    except FileNotFoundError:
+        return None
+    if not content:
+        return None
+    found: list[int] = []
+    for at in (0, _SECTOR):
+        slot = content[at : at + _SLOT.size]
+        if len(slot) == _SLOT.size:
+            magic, value, crc = _SLOT.unpack(slot)
+            if magic == _MAGIC and crc == zlib.crc32(slot[:-4]):
+                found.append(value)
+    if not found:
+        raise StoreError("the file 'head' of the data directory is damaged")
+    return max(found)
 
 
 class Head:
@@ -74,23 +103,7 @@ class Head:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.value = self._read()
-
-    def _read(self) -> int | None:
-        """The larger count of the slots that are whole; None of a new file. Errors: StoreError where no slot is whole."""
-        content = os.pread(self._file, 2 * _SECTOR, 0)
-        if not content:
-            return None
-        found: list[int] = []
-        for at in (0, _SECTOR):
-            slot = content[at : at + _SLOT.size]
-            if len(slot) == _SLOT.size:
-                magic, value, crc = _SLOT.unpack(slot)
-                if magic == _MAGIC and crc == zlib.crc32(slot[:-4]):
-                    found.append(value)
-        if not found:
-            raise StoreError("the file 'head' of the data directory is damaged")
-        return max(found)
+        self.value = read_head(path)
 
     def write(self, value: int, *, sync: bool) -> None:
         """Errors: OSError."""

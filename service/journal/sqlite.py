@@ -34,6 +34,7 @@ Durability = Literal["always", "interval", "none"]
 log = logging.getLogger("gradwire")
 GROUP: Final = 256  # commits that one sync may serve
 _Job = tuple[Sequence[Change], Future[None]]
+_Compaction = tuple[bool, Future[None]]  # whether the file is written anew in any case
 _Ready = tuple[Sequence[Change], list[bytes], Future[None]]  # with what each change is as bytes
 
 
@@ -55,7 +56,7 @@ class SQLiteJournal:
         self.complete = True
         self._last: dict[str, int] = {}
         self._damaged: set[str] = set()
-        self._queue: queue.SimpleQueue[_Job | Future[None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job | _Compaction | None] = queue.SimpleQueue()
         self._reading = threading.Lock()
         self._dirty = False
         self._synced = 0.0
@@ -157,7 +158,7 @@ class SQLiteJournal:
                 self._sync_now()
                 continue
             jobs: list[_Job] = []
-            while isinstance(job, tuple):
+            while job is not None and not isinstance(job[0], bool):
                 jobs.append(job)
                 if len(jobs) >= GROUP:
                     break
@@ -169,8 +170,8 @@ class SQLiteJournal:
                 self._commit(jobs)
             if job is None:
                 return
-            if isinstance(job, Future):
-                self._compact(job)
+            if isinstance(job[0], bool):
+                self._compact(job[0], job[1])
             if self._dirty and time.monotonic() - self._synced >= self._interval:
                 self._sync_now()
 
@@ -320,15 +321,20 @@ class SQLiteJournal:
 
     # -- give back, let go -----------------------------------------------------------------------------------------
 
-    def compact(self) -> None:
+    @property
+    def commits(self) -> int:
+        """How many there were."""
+        return self._count
+
+    def compact(self, *, whole: bool = False) -> None:
         done: Future[None] = Future()
-        self._queue.put(done)
+        self._queue.put((whole, done))
         done.result()
 
-    def _compact(self, done: Future[None]) -> None:
+    def _compact(self, whole: bool, done: Future[None]) -> None:
         """Deleted rows were overwritten with zeros (secure_delete); here the log that may still hold them is emptied too.
 
-        Where more than half of the file is free it is written anew, and smaller.
+        Where more than half of the file is free, and where ``whole`` says so, it is written anew, and smaller.
         """
         if self._trouble is not None:
             done.set_exception(ReadOnly(self._trouble, retry_after=30))
@@ -336,7 +342,7 @@ class SQLiteJournal:
         try:
             execute = self._connection.execute
             execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if 2 * execute("PRAGMA freelist_count").fetchone()[0] > execute("PRAGMA page_count").fetchone()[0]:
+            if whole or 2 * execute("PRAGMA freelist_count").fetchone()[0] > execute("PRAGMA page_count").fetchone()[0]:
                 execute("VACUUM")
                 execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except Exception as error:  # noqa: BLE001 - the future carries it

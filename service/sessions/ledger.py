@@ -24,6 +24,8 @@ class Ledger:
         self._journal = journal
         self._spaces: dict[str, dict[str, Any]] = {}
         self._next = 0
+        self._since = 0  # records after the snapshot
+        self.stale = False  # whether they hold what was dropped
         self._turn = asyncio.Lock()
         if journal is not None:
             self._read(journal)
@@ -42,16 +44,28 @@ class Ledger:
             self._apply(record)
             self._next = record.number + 1
         if len(stored.records) > LONG and journal.trouble is None:
-            state = {"spaces": self._spaces, "outcomes": self.outcomes.to_data()}
-            journal.commit([Snapshot(self.log, self._next - 1, state)]).result()
+            journal.commit([self._snapshot()]).result()
+            self._since, self.stale = 0, False
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.log, self._next - 1, {"spaces": self._spaces, "outcomes": self.outcomes.to_data()})
+
+    async def fold(self) -> None:
+        """Put a snapshot in place of the records, so that nothing is left of what was dropped. Errors: ReadOnly."""
+        async with self._turn:
+            if self._journal is not None and self._since:
+                await shielded(asyncio.wrap_future(self._journal.commit([self._snapshot()])))
+                self._since, self.stale = 0, False
 
     def _apply(self, record: Record) -> None:
         data = record.data
+        self._since += 1
         if record.kind == "put":
             space = self._spaces.setdefault(data["space"], {})
-            space.pop(data["name"], None)  # what is put again is the newest
+            self.stale |= space.pop(data["name"], None) is not None  # what is put again is the newest
             space[data["name"]] = data["value"]
         elif record.kind == "drop":
+            self.stale = True
             self._spaces.get(data["space"], {}).pop(data["name"], None)
         elif record.kind == "outcome":
             self.outcomes.read(data)

@@ -349,9 +349,10 @@ class SessionManager:
         for session_id in [i for i, e in self._entries.items() if e.expires - e.ttl < late and not e.lane.busy]:
             with suppress(ServiceError):
                 await self.end(session_id)
-        if self._deleted:
+        if self._deleted or self.ledger.stale:
             self._deleted = False
             with suppress(ServiceError):
+                await self.ledger.fold()
                 await self._executor.run(self._journal.compact, heavy=True)
 
     # -- run -------------------------------------------------------------------------------------------------------

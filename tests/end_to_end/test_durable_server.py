@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
-from tests.end_to_end.conftest import free_port, start, stop, wait_until_healthy
-
-
-@contextmanager
-def served(
-    path: Path, *, killed: bool = False, **settings: str
-) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    process = start(port, data_dir=str(path), **settings)
-    try:
-        wait_until_healthy(url, process)
-        with httpx.Client(base_url=f"{url}/v1", timeout=60) as http:
-            yield http, process
-        if not killed:
-            stop(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def made(http: httpx.Client, body: dict[str, Any] | None = None) -> str:
-    return http.post("/sessions", json=body or {"seed": 3}).headers["Location"].removeprefix("/v1")
+from tests.end_to_end.conftest import free_port, start, wait_until_healthy
+from tests.end_to_end.durable_server import made, served
 
 
 def test_a_restart_is_not_noticed(tmp_path: Path) -> None:

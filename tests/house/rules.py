@@ -218,8 +218,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "engine": {"numpy"},
     "engine.ops": {"engine", "numpy", "scipy"},
     "service": set(),
-    "service.__main__": {"service.app", "service.auth", "service.server", "service.settings",
-        "service.telemetry",
+    "service.__main__": {
+        "service.app", "service.auth", "service.journal", "service.server", "service.settings", "service.telemetry",
     },
     "service.api": {
         *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.playground", "service.settings",
@@ -244,7 +244,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.telemetry": {"service.settings"},
     "service.wire": {"numpy", "orjson", "safetensors"},
 }  # fmt: skip
-MAY_IMPORT_ALONE: Final = {"service/journal/postgres.py": {"psycopg"}, "service/executors/ray_actors.py": {"ray"}}
+MAY_IMPORT_ALONE: Final = {
+    "service/executors/ray_actors.py": {"ray"}, "service/journal/command.py": {"click"}, "service/journal/postgres.py": {"psycopg"},
+}  # fmt: skip
 
 
 @rule
