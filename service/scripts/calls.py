@@ -163,17 +163,27 @@ def _of_object(run: Run, value: ScriptObject, name: str) -> Any:
 
 
 def _bound_member(run: Run, found: Any, subject: Any, name: str) -> Any:
+    made: tuple[Any, tuple[Any, ...], dict[str, Any]] = (_getattr(), (subject, name), {})
     if isinstance(found, Member):
         if found.kind == "property":
             return call(run, found.function, (subject,), {})
         if found.kind == "staticmethod":
             return found.function
         cls = subject.cls if isinstance(subject, ScriptObject) else subject
-        return Native(name, lambda *args, **kwargs: call(run, found.function, (cls, *args), kwargs), plain=True)
+        return Native(
+            name, lambda *args, **kwargs: call(run, found.function, (cls, *args), kwargs), plain=True, made=made
+        )
     if isinstance(found, (ScriptFunction, Native)) and type(found) is not Kind:
         if isinstance(found, Native):
-            return Native(name, lambda *args, **kwargs: found(subject, *args, **kwargs), plain=True)
+            return Native(name, lambda *args, **kwargs: found(subject, *args, **kwargs), plain=True, made=made)
         return Method(found, subject)
+    return found
+
+
+def _getattr() -> Native:
+    from service.scripts.natives import NATIVES
+
+    found: Native = NATIVES["getattr"]
     return found
 
 
@@ -238,7 +248,7 @@ def _decorated(mode: _Mode, function: Any) -> Native:
         with mode._again():
             return call(run, function, args, kwargs)
 
-    return Native(getattr(function, "name", "function"), within)
+    return Native(getattr(function, "name", "function"), within, made=(mode, (function,), {}))
 
 
 def _method(value: Any, name: str) -> Callable[..., Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -17,12 +18,13 @@ from service.scripts.natives import NATIVES
 from service.scripts.scopes import Scope
 from service.scripts.source import parse
 from service.scripts.statements import Statement, statement
-from service.scripts.values import MISSING, Frame, Namespace, Run, ScriptFunction
+from service.scripts.values import MISSING, Code, Frame, Namespace, Run, ScriptFunction
 from service.steps.errors import ServiceError
 
-__all__ = ["Cell", "define", "predefined", "using"]
+__all__ = ["Cell", "codes_of", "define", "predefined", "using"]
 
 assert ALLOWED  # definitions have joined the table of statements
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # as Python counts them: a form feed ends none
 FRAMES: Final = 12_000  # Python's own limit of frames, which the budget's depth stays far below
 
 
@@ -41,9 +43,10 @@ class Cell:
         self.statements: list[tuple[Statement, ast.stmt]] = []
         self.last: Callable[[Frame], Any] | None = None
         body = tree.body
+        for node, compiler.unit in zip(body, _units(code, body), strict=True):
+            self.statements.append((statement(compiler, node, scope), node))
         if body and isinstance(body[-1], ast.Expr):
             self.last = compiler.expression(body[-1].value, scope)
-        self.statements = [(statement(compiler, node, scope), node) for node in body]
 
     def run(self, run: Run, space: Namespace, done: Callable[[], None] | None = None) -> Any:
         """Run it; answers the value of the last expression, None where it ends with another statement.
@@ -74,6 +77,34 @@ class Cell:
             failure = reported(error, self.code)
             raise failure from (None if failure is error else error)
         return value
+
+
+def _units(code: str, body: list[ast.stmt]) -> list[tuple[int, str]]:
+    """For each statement the whole lines in which it stands, with others where they share one: the first line and the text."""
+    lines = _LINE.findall(code)
+    spans: list[list[int]] = []
+    for node in body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        last = node.end_lineno or first
+        if spans and first <= spans[-1][1]:
+            spans[-1][1] = max(last, spans[-1][1])
+            spans.append(spans[-1])
+        else:
+            spans.append([first, last])
+    texts: dict[int, tuple[int, str]] = {}
+    return [texts.setdefault(first, (first, "".join(lines[first - 1 : last]))) for first, last in spans]
+
+
+def codes_of(line: int, text: str) -> dict[tuple[int, int], Code]:
+    """The functions within a text that begins at a line of a script, by line and column. Nothing of it runs. Errors: ScriptError."""
+    padded = "\n" * (line - 1) + text
+    tree, _ = parse(padded, most_bytes=2**62)
+    compiler = Compiler(padded)
+    compiler.unit = (line, text)
+    scope = Scope("module", None, set())
+    for node in tree.body:
+        statement(compiler, node, scope)
+    return compiler.codes
 
 
 def _foreign(error: Exception) -> bool:

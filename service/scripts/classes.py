@@ -8,7 +8,7 @@ from engine.autograd.function import Function
 from service.scripts.calls import Member
 from service.scripts.values import Bound, Kind, Native, ScriptClass, ScriptFunction
 
-__all__ = ["make_class"]
+__all__ = ["CUSTOM", "engine_function", "make_class"]
 
 CUSTOM: Final = ("forward", "backward", "setup_context", "vjp", "jvp")
 
@@ -35,16 +35,21 @@ def make_class(name: str, parents: tuple[Any, ...], fields: dict[str, Any], sour
             found.owner = cls
     base = cls.native_base
     if base is not None and issubclass(base.types[0], Function):
-        cls.wrapped = _engine_function(cls)
+        cls.wrapped = engine_function(cls, _members(cls))
     return cls
 
 
-def _engine_function(cls: ScriptClass) -> type[Function]:
+def _members(cls: ScriptClass) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name in CUSTOM:
         found = cls.find(name)
         if isinstance(found, Member):
             found = found.function
         if isinstance(found, (ScriptFunction, Native, Bound)):
-            members[name] = staticmethod(found)
-    return type(cls.name, (Function,), members)
+            members[name] = found
+    return members
+
+
+def engine_function(cls: ScriptClass, members: dict[str, Any]) -> type[Function]:
+    """The engine's custom function that a class stands for: its nodes lead back to the class by ``script_class``."""
+    return type(cls.name, (Function,), {"script_class": cls, **{k: staticmethod(v) for k, v in members.items()}})

@@ -12,7 +12,7 @@ from service.scripts.functions import function, height_of, parameter_names
 from service.scripts.modules import LATER, find_module
 from service.scripts.scopes import Scope, bound_names
 from service.scripts.statements import RETURN, TABLE, Statement, block
-from service.scripts.values import MISSING, Code, Frame
+from service.scripts.values import MISSING, Frame
 
 __all__ = ["ALLOWED"]
 
@@ -27,7 +27,7 @@ def _function(compiler: Compiler, node: ast.FunctionDef, scope: Scope) -> Statem
     def body(f: Frame) -> Any:
         return f.result if statements(f) is RETURN else None
 
-    code = Code(node.name, body, height_of(node), node, ast.get_source_segment(compiler.source, node) or "")
+    code = compiler.code(node.name, body, height_of(node), node)
     make = function(compiler, node.args, code, scope)
     decorators = compiler.expressions(node.decorator_list, scope)
     write = compiler.store(node.name, scope)

@@ -11,7 +11,7 @@ from service.scripts.errors import ScriptError, located
 from service.scripts.formatting import converted, formatted
 from service.scripts.operators import binary, compare, hashable, truth, unary
 from service.scripts.scopes import Scope
-from service.scripts.values import MISSING, Frame, OrderedSet, Super
+from service.scripts.values import MISSING, Code, Frame, OrderedSet, Super
 
 __all__ = ["Compiler", "Expression"]
 
@@ -25,10 +25,22 @@ LATER: Final = {
 
 
 class Compiler:
-    """Makes closures of one text's nodes. ``source`` is the text: functions and classes keep their part of it."""
+    """Makes closures of one text's nodes. ``source`` is the text: functions and classes keep their part of it.
+
+    unit: the lines (from which on, and their text) of the statement at the top level that is being read; a function is known by it and
+    its place. codes: the functions that were read, by line and column.
+    """
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.unit = (1, source)
+        self.codes: dict[tuple[int, int], Code] = {}
+
+    def code(self, name: str, body: Callable[[Frame], Any], height: int, node: ast.FunctionDef | ast.Lambda) -> Code:
+        """What is known of a function that was read."""
+        found = Code(name, body, height, node, ast.get_source_segment(self.source, node) or "", self.unit)
+        self.codes[node.lineno, node.col_offset] = found
+        return found
 
     def refused(self, node: ast.AST, why: str) -> ScriptError:
         """A SyntaxError at a node."""

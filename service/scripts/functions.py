@@ -19,7 +19,7 @@ def anonymous(compiler: Compiler, node: ast.Lambda, scope: Scope) -> Expression:
     inner = Scope("function", scope, parameter_names(node.args))
     bound_names([node.body], inner)
     body = compiler.expression(node.body, inner)
-    code = Code("<lambda>", body, height_of(node), node, ast.get_source_segment(compiler.source, node) or "")
+    code = compiler.code("<lambda>", body, height_of(node), node)
     return function(compiler, node.args, code, scope)
 
 

@@ -62,6 +62,9 @@ def _parts(value: Any) -> tuple[Any, Iterable[Any]]:  # noqa: PLR0912 - a case f
         return ("super",), [value.subject, value.after]
     if isinstance(value, Member):
         return (value.kind,), [value.function]
+    if isinstance(value, Native) and value.made is not None:
+        function, args, kwargs = value.made
+        return ("made", value.name, *kwargs), [function, *args, *kwargs.values()]
     if isinstance(value, (Native, Module)):
         return ("native", value.name), ()
     if isinstance(value, (Optimizer, LRScheduler, FunctionCtx)):

@@ -154,6 +154,7 @@ def _counted(run: Run, function: Any, squared: bool) -> Callable[..., Any]:
 
 def _derivative(module: Any, name: str) -> Native:
     own = getattr(module, name)
+    path = "torch" if name == "vmap" else module.__name__.replace("engine", "torch", 1)
     whole = name in ("jacobian", "jacrev", "jacfwd", "hessian")
 
     def make(run: Run, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -162,9 +163,11 @@ def _derivative(module: Any, name: str) -> Native:
         found = own(inner, *args, **kwargs)
         if not callable(found) or isinstance(found, Tensor):
             return _answer(run, found)
-        return Native(name, lambda run, *a, **k: _answer(run, found(*_data(run, a), **k)))
+        how = (own_native, (function, *args), kwargs)
+        return Native(name, lambda run, *a, **k: _answer(run, found(*_data(run, a), **k)), made=how)
 
-    return Native(f"torch.{name}", make)
+    own_native = Native(f"{path}.{name}", make)
+    return own_native
 
 
 def _answer(run: Run, found: Any) -> Any:
@@ -194,7 +197,10 @@ def _function(run: Run, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - as 
 
 def _once(run: Run, function: Any) -> Native:  # noqa: ARG001 - as every native
     wrapped = custom.once_differentiable(kept(function))
-    return Native("backward", wrapped, plain=True)
+    return Native("backward", wrapped, plain=True, made=(_ONCE, (function,), {}))
+
+
+_ONCE: Final = Native("torch.autograd.function.once_differentiable", _once)
 
 
 def _autograd() -> Module:
@@ -209,7 +215,7 @@ def _autograd() -> Module:
         "detect_anomaly": _refused("anomaly detection is the whole process's, so it is not available in scripts"),
         "set_detect_anomaly": _refused("anomaly detection is the whole process's, so it is not available in scripts"),
         "functional": Module("torch.autograd.functional", {n: _derivative(functional, n) for n in functional.__all__}),
-        "function": Module("torch.autograd.function", {"once_differentiable": Native("once_differentiable", _once)}),
+        "function": Module("torch.autograd.function", {"once_differentiable": _ONCE}),
         "grad_mode": Module("torch.autograd.grad_mode", {n: _mode(n) for n in ("no_grad", "enable_grad")}),
     }
     members["function"].members["Function"] = members["Function"]

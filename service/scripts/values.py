@@ -7,7 +7,8 @@
   line), its defaults and its ``frame`` (the values that it closes over, a dict; and that frame's parent); a class its ``source``,
   bases and members; an object its class and a dict of fields;
 - ``Native``, ``Module``, ``Kind``: doors to what the interpreter itself offers, each known by its ``name`` (``torch.add``, ``math``,
-  ``int``): the name alone finds it again. ``Bound``: a method taken from its object: the object and the method's name.
+  ``int``): the name alone finds it again; or by how it was ``made`` (``torch.func.grad(f)``). ``Bound``: a method taken from its object:
+  the object and the method's name.
 
 Nothing else ever becomes a value, so no value leads to Python's insides.
 """
@@ -16,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from service.scripts.budget import Budget
 from service.scripts.containers import Lazy, Opaque, OrderedSet
+from service.scripts.namespace import MISSING, Namespace
 from service.scripts.watching import LeftOut, Traces
 
 if TYPE_CHECKING:
@@ -27,11 +29,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "Bound", "Code", "Contents", "Frame", "Kind", "Lazy", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run", "ScriptClass",
-    "ScriptFunction", "ScriptObject", "Super", "contents", "refused_arguments", "running",
+    "MISSING", "Bound", "Code", "Contents", "Frame", "Kind", "Lazy", "Module", "Namespace", "Native", "OrderedSet", "Parameter", "Run",
+    "ScriptClass", "ScriptFunction", "ScriptObject", "Super", "contents", "refused_arguments", "running",
 ]  # fmt: skip
-
-MISSING: Final = object()
 
 
 class Run:
@@ -126,41 +126,6 @@ class Contents:
 running: ContextVar[Run | None] = ContextVar("running_script", default=None)
 
 
-class Namespace:
-    """Global names: those that the run has bound, over what was there before, over what the interpreter predefines."""
-
-    def __init__(self, before: Callable[[str], Any], predefined: Mapping[str, Any]) -> None:
-        self.bound: dict[str, Any] = {}
-        self.deleted: dict[str, None] = {}
-        self._before = before
-        self._predefined = predefined
-
-    def load(self, name: str) -> Any:
-        """Errors: NameError in Python's words."""
-        value = self.bound.get(name, MISSING)
-        if value is not MISSING:
-            return value
-        if name not in self.deleted:
-            value = self._before(name)
-            if value is not MISSING:
-                return value
-        value = self._predefined.get(name, MISSING)
-        if value is MISSING:
-            raise NameError(f"name '{name}' is not defined")
-        return value
-
-    def store(self, name: str, value: Any) -> None:
-        self.bound[name] = value
-        self.deleted.pop(name, None)
-
-    def delete(self, name: str) -> None:
-        if name in self.bound:
-            del self.bound[name]
-        elif name in self.deleted or self._before(name) is MISSING:
-            raise NameError(f"name '{name}' is not defined")
-        self.deleted[name] = None
-
-
 class Frame(Opaque):
     """The names of one call (or one class body): local ones, the frame of the function around it, the global ones."""
 
@@ -196,15 +161,24 @@ class Parameter:
 class Code:
     """What is known of a function before it runs."""
 
-    __slots__ = ("body", "height", "line", "name", "node", "source")
+    __slots__ = ("body", "height", "line", "name", "node", "source", "unit")
 
-    def __init__(self, name: str, body: Callable[[Frame], Any], height: int, node: ast.AST, source: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        body: Callable[[Frame], Any],
+        height: int,
+        node: ast.FunctionDef | ast.Lambda,
+        source: str,
+        unit: tuple[int, str],
+    ) -> None:
         self.name = name
         self.body = body
         self.height = height
         self.node = node
-        self.line: int = getattr(node, "lineno", 1)
+        self.line: int = node.lineno
         self.source = source
+        self.unit = unit  # the first line, and the text, of the statement at the top level in which it stands
 
 
 class ScriptFunction(Opaque):
@@ -398,14 +372,25 @@ def refused_arguments(error: TypeError, name: str) -> TypeError:
 
 
 class Native(Opaque):
-    """A function that the interpreter offers. It takes the run first; or, ``plain``, only its arguments."""
+    """A function that the interpreter offers. It takes the run first; or, ``plain``, only its arguments.
 
-    __slots__ = ("__weakref__", "function", "name", "plain")
+    made: what was called, and with which arguments, to make it; by that it can be made again. None for what has a name of its own.
+    """
 
-    def __init__(self, name: str, function: Callable[..., Any], *, plain: bool = False) -> None:
+    __slots__ = ("__weakref__", "function", "made", "name", "plain")
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        plain: bool = False,
+        made: tuple[Any, tuple[Any, ...], dict[str, Any]] | None = None,
+    ) -> None:
         self.name = name
         self.function = function
         self.plain = plain
+        self.made = made
 
     def called(self, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call it within a run. Errors: whatever it raises; TypeError for arguments that it does not take."""

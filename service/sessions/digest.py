@@ -131,6 +131,9 @@ class _Reader:
             for v in value if type(value) is list else (value,):
                 if isinstance(v, (np.ndarray, np.generic)):
                     self.values(v)
+                elif type(v) is tuple and len(v) == 3 and type(v[2]) is list:  # a custom function's (array, edge, cell)
+                    self.values(v[0])
+                    self.add("saved", v[1] if isinstance(v[1], int) else self.edge(v[1]), v[2][0])
                 else:
                     self.add(v)
         self.add([c if isinstance(c, int) else c[0] for c in node.cells])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.autograd.function import FunctionCtx
 from engine.layout import owner_of
 from engine.tensor import Tensor
 from service.scripts.keeping import held
@@ -34,10 +35,9 @@ class _Mover:
 
     def moved(self, value: Any) -> Any:
         """A value of a node or tensor, over memory of its own where it is an array."""
-        if type(value) is list:
-            return [self.moved(v) for v in value]
-        if type(value) is tuple:
-            return tuple(self.moved(v) for v in value)
+        if type(value) in (list, tuple):  # a version cell is a list too, and must stay the one that it is
+            found = [self.moved(v) for v in value]
+            return value if all(a is b for a, b in zip(found, value, strict=True)) else type(value)(found)
         if not isinstance(value, np.ndarray):
             return value
         owner = owner_of(value)
@@ -77,5 +77,9 @@ class _Mover:
                 if node.saved is not None:
                     node.saved = self.moved(node.saved)
                 stack += node.edges
+                if node.attrs and isinstance(node.attrs[0], FunctionCtx):
+                    stack += held(
+                        {"context": node.attrs[0], "class": getattr(node.plan.function, "script_class", None)}
+                    )[0]
                 if node.extra is not None:
                     stack += [m.grad for m in node.extra.retained.values()]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
+from engine.autograd.function import FunctionCtx
 from engine.layout import owner_of
 from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
@@ -26,7 +27,7 @@ from engine.view import View
 from engine.write import CopySlices
 from service.sessions.limits import Limits
 from service.sessions.plain import Unstorable, read_value, written_value
-from service.sessions.script_values import read_values, written_values
+from service.sessions.script_values import Reader, Writer
 from service.sessions.session import Binding, Session, Unrecorded
 from service.steps.workspace import Scope
 
@@ -93,7 +94,9 @@ class _Taker:
             [name, b.number, self.tensor(b.tensor), None if b.unrecorded is None else self._unrecorded(b.unrecorded)]
             for name, b in session.bindings()
         ]
-        values = written_values(session.values, session.space, self.tensor)
+        self.script = Writer(session.space, self.tensor, self.edge)
+        bound = self.script.pairs(session.values)
+        self.script.drain()
         while self.waiting:
             kind, place, thing = self.waiting.pop()
             if kind == "tensor":
@@ -105,6 +108,7 @@ class _Taker:
                 known = None if isinstance(thing, AccumulateGrad) else session.beside.get(thing)
                 if known is not None:
                     self.beside.append([place, _key(known[0]), [self._aside(v) for v in known[1]]])
+            self.script.drain()
         return {
             "name": session.name,
             "default_dtype": session.default_dtype.name,
@@ -112,7 +116,7 @@ class _Taker:
             "scopes": [s.to_json() for s in session.scopes],
             "generator": _generator_data(session.generator.get_state()),
             "names": names,
-            "values": values,
+            "values": {"names": bound, "table": self.script.table},
             "tensors": self.tensors,
             "metas": self.metas,
             "nodes": self.nodes,
@@ -236,20 +240,31 @@ class _Taker:
         return [
             node.seq,
             plan,
-            [self.value(a) for a in node.attrs],
+            [["script", self.script.place(a)] if isinstance(a, FunctionCtx) else self.value(a) for a in node.attrs],
             [self.edge(e) for e in node.edges],
-            None if node.saved is None else [self.value(s) for s in node.saved],
+            None if node.saved is None else [self._saved(s) for s in node.saved],
             [cells[i] if i % 2 else self.cell(cells[i]) for i in range(len(cells))],
             list(node.shape),
             None if node.dtype is None else _dtype(node.dtype),
             extra,
         ]
 
+    def _saved(self, value: Any) -> Any:
+        """What a node keeps; a custom function's keeps what was saved as (array, edge or number of the output, version cell)."""
+        if type(value) is tuple and len(value) == 3 and type(value[2]) is list:
+            array, edge, cell = value
+            out = ["output", edge] if type(edge) is int else ["edge", self.edge(edge)]
+            return ["saved", self.array(array), out, self.cell(cell)]
+        return self.value(value)
+
     def _plan(self, plan: Plan) -> list[Any]:
-        """[row, mask, how often a view of it was written]."""
+        """[row, or place of a custom function's class, mask, how often a view of it was written]."""
         depth = 0
         while type(plan) is CopySlices:
             plan, depth = plan.inner, depth + 1
+        custom = getattr(getattr(plan, "function", None), "script_class", None)
+        if custom is not None:
+            return [self.script.place(custom), 0, depth]
         if type(plan) is not Plan:
             raise Unstorable(f"a node of {plan.name}")
         return [_key(plan.op), plan.mask, depth]
@@ -322,6 +337,10 @@ class _Restorer:
 
     def restore(self, session_id: str, limits: Limits | None) -> Session:
         data = self.data
+        session = Session(
+            session_id, name=data["name"], default_dtype=dtypes.DTYPES[data["default_dtype"]], limits=limits
+        )
+        self.script = Reader(data["values"]["table"], session.space, self.tensors, self.edge).values
         for meta, (retains, grad) in zip(self.metas, data["metas"], strict=True):
             meta.retains_grad = retains
             meta.grad = None if grad is None else self.tensors[grad]
@@ -329,9 +348,6 @@ class _Restorer:
             (self._leaf if len(row) == 5 else self._node)(node, row)
         for t, row in zip(self.tensors, data["tensors"], strict=True):
             self._tensor(t, row)
-        session = Session(
-            session_id, name=data["name"], default_dtype=dtypes.DTYPES[data["default_dtype"]], limits=limits
-        )
         session.generator.set_state(_generator_state(data["generator"]))
         session.next_auto, session.next_number, session.next_scope = data["counters"]
         session.scopes = tuple(Scope(s["id"], s["mode"], s.get("enabled")) for s in data["scopes"])
@@ -340,7 +356,7 @@ class _Restorer:
             if left_out is not None:
                 unrecorded = Unrecorded(left_out[0], tuple(self.tensors[k] for k in left_out[1]))
             session.names[name] = Binding(self.tensors[place], number, unrecorded)
-        session.values.update(read_values(data["values"], session.space, self.tensors))
+        session.values.update((name, self.script[k]) for name, k in data["values"]["names"])
         for place, key, row in data["beside"]:
             session.beside[self.nodes[place]] = (_row(key), [self._aside(v) for v in row])
         session.measure()
@@ -391,9 +407,9 @@ class _Restorer:
     def _node(self, node: Node, row: Any) -> None:
         _, plan, attrs, edges, saved, cells, shape, d, extra = row
         node.plan = self._plan(*plan)
-        node.attrs = tuple(self.value(a) for a in attrs)
+        node.attrs = tuple(self._attribute(a) for a in attrs)
         node.edges = tuple(self.edge(e) for e in edges)
-        node.saved = None if saved is None else tuple(self.value(s) for s in saved)
+        node.saved = None if saved is None else tuple(self._kept(s) for s in saved)
         node.cells = tuple(c if i % 2 else self.cells[c] for i, c in enumerate(cells))
         node.shape = tuple(shape)
         node.dtype = None if d is None else np.dtype(d)
@@ -404,9 +420,17 @@ class _Restorer:
             node.extra.outputs = None if outputs is None else tuple((tuple(s), np.dtype(o)) for s, o in outputs)
             node.extra.retained = {number: self.metas[m] for number, m in retained}
 
-    @staticmethod
-    def _plan(key: str, mask: int, depth: int) -> Plan:
-        plan = plan_of(_row(key), mask)
+    def _attribute(self, row: Any) -> Any:
+        return self.script[row[1]] if isinstance(row, list) and row[0] == "script" else self.value(row)
+
+    def _kept(self, row: Any) -> Any:
+        if not isinstance(row, list) or row[0] != "saved":
+            return self.value(row)
+        _, array, (tag, edge), cell = row
+        return self.array(array), edge if tag == "output" else self.edge(edge), self.cells[cell]
+
+    def _plan(self, key: str | int, mask: int, depth: int) -> Plan:
+        plan = self.script[key].wrapped._plan if isinstance(key, int) else plan_of(_row(key), mask)
         assert plan is not None, key
         for _ in range(depth):
             plan = CopySlices(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from service.sessions.ports import Record, Snapshot, Stored
 from service.sessions.replay import created, described, replayed, stream
 from service.sessions.running import OnError, Ran, budget_of, run_cell
 from service.sessions.session import Session
-from service.sessions.snapshots import restored, taken
+from service.sessions.sharing import own
+from service.sessions.snapshots import forked, restored, taken
 from service.steps.errors import Damaged, ServiceError
 from service.steps.step import AUTO, Step
 from service.wire.frames import pack, unpack
@@ -212,17 +213,142 @@ view = w.detach()[:1]
 FURTHER = "optimizer.step()\nscheduler.step()\nhistory.append(float(loss(w, scale=3.0)))\nprint(history, table['shape'], big, view)\nw"
 
 
-CUSTOM = """
-class F(torch.autograd.Function):
+BOUND: Final = {
+    "closures": (
+        """
+def counter(start):
+    count = start
+    def more(by=1):
+        nonlocal count
+        count = count + by
+        return count
+    def read():
+        return count
+    return more, read
+more, read = counter(torch.ones(2))
+@torch.no_grad()
+def quiet(x): return x * 2
+x = 1; twice = lambda x, k=more: (lambda y: y + x)(k(x) * 2)
+later = [lambda z: z * i for i in range(3)]
+""",
+        "print(more(2), read(), twice(3), more(), [f(5) for f in later], quiet(torch.ones(1, requires_grad=True)))",
+    ),
+    "recursion": (
+        "def outer(n):\n    def fact(k):\n        return 1 if k < 2 else k * fact(k - 1)\n    return fact\nf = outer(1)",
+        "print(f(20), outer(2)(5))",
+    ),
+    "classes": (
+        """
+class Base:
+    count = 0
+    def __init__(self, w):
+        self.w = w
+        self.seen = [self]
+    def __call__(self, x):
+        Base.count += 1
+        return self.value(x)
+    def value(self, x):
+        return (self.w * x).sum()
+    @property
+    def double(self):
+        return self.w * 2
+    @staticmethod
+    def plain(x):
+        return x + 1
+    @classmethod
+    def made(cls, k):
+        return cls(torch.full((2,), k, requires_grad=True))
+class Derived(Base):
+    def value(self, x):
+        return super().value(x) * 10
+    def scaled(self, x):
+        return self(x) * 2
+class Wrong(ValueError):
+    pass
+model = Derived.made(3.0)
+make, apply, bound = model.made, model.scaled, model.w.sum
+held = Wrong("held")
+other = ValueError("kept", 2)
+model(torch.ones(2)).backward()
+""",
+        """
+model(torch.ones(2)).backward()
+print(model.w.grad, model.double, Base.count, Derived.plain(1), make(2.0).w, apply(torch.ones(2)), bound(), other, other.args)
+print(model.seen[0] is model, isinstance(make(1.0), Base), issubclass(Wrong, ValueError))
+try:
+    raise held
+except ValueError as error:
+    print(error.args)
+""",
+    ),
+    "custom functions": (
+        """
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, k):
+        ctx.k = k
+        ctx.save_for_backward(x, x * x)
+        return x * x * x * k
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        x, square = ctx.saved_tensors
+        return g * 3 * square * ctx.k, None
+class Exp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        return x * 2
-
+        out = torch.exp(x)
+        ctx.save_for_backward(out)
+        return out
     @staticmethod
     def backward(ctx, g):
-        return g * 2
-y = F.apply(torch.ones(2, requires_grad=True))
-"""
+        return g * ctx.saved_tensors[0]
+x = torch.arange(3.0, requires_grad=True)
+y = Cube.apply(x, 2.0)
+z = Exp.apply(x).sum()
+cube = Cube.apply
+done = Cube.apply(x, 1.0).sum()
+done.backward()
+del Exp
+""",
+        """
+y.sum().backward()
+(first,) = torch.autograd.grad(z, x, create_graph=True)
+(second,) = torch.autograd.grad(first.sum(), x)
+print(x.grad, first, second, cube(x, 1.0), y.grad_fn.name())
+try:
+    done.backward()
+except RuntimeError as error:
+    print(error)
+""",
+    ),
+    "what the interpreter offers": (
+        """
+from torch.func import grad, vmap
+import torch.nn.functional as G
+def f(x, k): return (x ** 3).sum() * k
+slope = grad(f)
+rows = vmap(slope, in_dims=(0, None))
+curve = torch.func.hessian(f)
+relu, long, sort, square = G.relu, torch.LongTensor, sorted, torch.special.expit
+quiet, strict = torch.no_grad(), torch.inference_mode()
+top = torch.tensor([3.0, 1.0]).max(0)
+node = (torch.ones(2, requires_grad=True) * 2).grad_fn
+keys, dots, place, kind = {"a": 1}.keys(), ..., torch.device("cpu"), torch.float64
+schedule = torch.optim.lr_scheduler.LambdaLR(torch.optim.SGD([torch.ones(1)], lr=1.0), lambda e, b=0.5: b ** e)
+add = [1, 2].append
+""",
+        """
+with quiet:
+    print(torch.is_grad_enabled())
+with strict:
+    print(torch.is_inference_mode_enabled())
+print(len(schedule.base_lrs))
+print(slope(torch.ones(2), 2.0), rows(torch.ones(2, 2), 1.0), curve(torch.ones(2), 1.0), schedule.get_last_lr(), add(3))
+print(relu(torch.ones(1)), long([1]), sort([2, 1]), square(torch.zeros(1)), top.values, top, node.name(), keys, dots, place, kind)
+""",
+    ),
+}
 
 
 def test_what_scripts_bind_is_done_again_and_has_a_snapshot() -> None:
@@ -237,6 +363,32 @@ def test_what_scripts_bind_is_done_again_and_has_a_snapshot() -> None:
             tx.commit()
         assert ran.stdout == printed
         assert digest(twin) == digest(recorded.session)
+
+
+@pytest.mark.parametrize("kind", BOUND)
+def test_what_closes_over_others_has_a_snapshot(kind: str) -> None:
+    """Beside the session: one read from its snapshot, one that did all of it again, a fork of it, and a snapshot's snapshot."""
+    code, further = BOUND[kind]
+    recorded = Recorded()
+    recorded.script(code)
+    twin = through_a_snapshot(recorded.session)
+    fork, data = forked(recorded.session, "fork")
+    own(fork)
+    twins = [twin, recorded.again(), fork, through_a_snapshot(twin), restored("s", unpack(pack(data)))]
+    assert {digest(t) for t in twins} == {digest(recorded.session)}
+    own(recorded.session)
+    printed = recorded.script(further).stdout
+    for each in twins:
+        with each.begin(batch=True) as tx:
+            assert run_cell(tx, Cell(further), budget_of(tx)).stdout == printed
+            tx.commit()
+    assert [digest(t) for t in twins] == [digest(recorded.session)] * len(twins)
+
+
+def test_a_snapshot_holds_no_more_of_a_text_than_the_statement() -> None:
+    recorded = Recorded()
+    recorded.script("secret = 'nobody may find this'\nf = lambda x: x\ndel secret")
+    assert b"nobody" not in pack(taken(recorded.session))
 
 
 def test_a_script_that_was_ended_early_is_done_again_as_far_as_it_came() -> None:
@@ -258,10 +410,8 @@ def test_a_script_that_was_ended_early_is_done_again_as_far_as_it_came() -> None
 @pytest.mark.parametrize(
     "code",
     [
-        "class A:\n    pass\na = A()",
-        "def outer(k):\n    def inner(x):\n        return x * k\n    return inner\nf = outer(2)",
-        "f = [1, 2].append",
-        CUSTOM,
+        "x = torch.ones(2, requires_grad=True)\nhandle = (x * 2).register_hook(lambda g: g * 2)",
+        "value, pull = torch.func.vjp(torch.sin, torch.ones(2))",
     ],
 )
 def test_what_has_no_form_is_said_and_done_again(code: str) -> None:
