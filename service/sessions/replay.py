@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import platform
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -37,6 +38,8 @@ from service.steps.step import Step
 __all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
 
 log = logging.getLogger("gradwire")
+SMALL: Final = 2**16  # bytes of an array up to which copying it is the quicker way to them
+_REST: Final = struct.Struct("=3Q")
 BOUNDLESS: Final = Limits(**dict.fromkeys(Limits.__slots__, 2**62))  # what was done once is not refused again
 KINDS: Final[dict[str, Callable[[Transaction, Mapping[str, Any]], None]]] = {"run": repeat}
 """How entries of other kinds than steps are done again, by kind: see ``Transaction.journal``."""
@@ -60,8 +63,9 @@ def stream(generator: Generator) -> bytes:
     """Where a generator stands: key, counter, and what is drawn ahead."""
     state = generator.numbers_state()
     inner = state["state"]
-    rest = np.array([state["buffer_pos"], state["has_uint32"], state["uinteger"]], np.uint64)
-    return np.concatenate([inner["counter"], inner["key"], state["buffer"], rest]).tobytes()
+    words: tuple[Any, ...] = (inner["counter"], inner["key"], state["buffer"])
+    rest = _REST.pack(state["buffer_pos"], state["has_uint32"], state["uinteger"])
+    return b"".join([*(w.tobytes() for w in words), rest])
 
 
 def created(session: Session, **more: Any) -> dict[str, Any]:
@@ -109,7 +113,12 @@ def _checksum(tx: Transaction) -> int:
             array = t._array
             tx.meter.spend(array.nbytes // 4)
             found = zlib.crc32(f"{array.dtype.str}{array.shape}{t._version}".encode(), found)
-            found = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, found)
+            whole = (
+                array.tobytes()
+                if array.nbytes <= SMALL
+                else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            )
+            found = zlib.crc32(whole, found)
     return found
 
 
@@ -136,13 +145,14 @@ def replayed(session_id: str, stored: Stored, limits: Limits) -> tuple[Session, 
             )
         else:
             raise Damaged(f"the snapshot that a log of kind {first.kind} begins with is missing")
-        for record in stored.records:
-            if record.number != number + 1:
-                raise Damaged(f"record {number + 1} of the session is missing")
-            number = record.number
-            foreign = _redo(session, record) or foreign
-            if record.data.get("key") is not None:
-                outcomes.read(record.data["key"])
+        with session.begin(batch=True) as tx:  # one for all: opening it takes longer than a small operator
+            for record in stored.records:
+                if record.number != number + 1:
+                    raise Damaged(f"record {number + 1} of the session is missing")
+                number = record.number
+                foreign = _redo(tx, record) or foreign
+                if record.data.get("key") is not None:
+                    outcomes.read(record.data["key"])
     except (
         EngineError,
         ServiceError,
@@ -161,31 +171,32 @@ def replayed(session_id: str, stored: Stored, limits: Limits) -> tuple[Session, 
     return session, outcomes, number, foreign
 
 
-def _redo(session: Session, record: Record) -> bool:
-    """Do a record again. Answers whether another build wrote it. Errors: Damaged where it comes out different."""
+def _redo(tx: Transaction, record: Record) -> bool:
+    """Do a record again and commit it; the transaction goes on. Answers whether another build wrote it.
+
+    Errors: Damaged where it comes out different.
+    """
     data = record.data
     if record.kind != "work":
         raise Damaged(f"record {record.number} of the session is of the unknown kind {record.kind!r}")
     foreign = bool(data["build"] != build())
-    if stream(session.generator) != data["stream"]:
+    if stream(tx.generator) != data["stream"]:
         raise Damaged(f"the random numbers of record {record.number} of the session do not begin where they did")
-    with session.begin(batch=True) as tx:
-        for entry in data["done"]:
-            kind = entry.get("kind", "step")
-            if kind != "step":
-                KINDS[kind](tx, entry["data"])
-                if tx.done[-1].what["names"] != entry["data"]["names"]:
-                    raise Damaged(f"record {record.number} of the session binds other names than it did")
-                continue
-            given = {k: entry[k] for k in ("op", "args", "kwargs", "id") if k in entry}
-            outcome = tx.step(Step.from_json(given))
-            if list(outcome.ids) != entry["ids"] or tx.done[-1].row != entry["row"]:
-                raise Damaged(
-                    f"record {record.number} of the session binds other ids, or another operator, than it did"
-                )
-        if _checksum(tx) != data["sum"]:
-            if not foreign:
-                raise Damaged(f"record {record.number} of the session gives other values than it did")
-            log.warning("a record written by %s gives other bits on %s", data["build"], build())
-        tx.commit()
+    for entry in data["done"]:
+        kind = entry.get("kind", "step")
+        if kind != "step":
+            KINDS[kind](tx, entry["data"])
+            if tx.done[-1].what["names"] != entry["data"]["names"]:
+                raise Damaged(f"record {record.number} of the session binds other names than it did")
+            continue
+        given = {k: entry[k] for k in ("op", "args", "kwargs", "id") if k in entry}
+        outcome = tx.step(Step.from_json(given))
+        if list(outcome.ids) != entry["ids"] or tx.done[-1].row != entry["row"]:
+            raise Damaged(f"record {record.number} of the session binds other ids, or another operator, than it did")
+    if _checksum(tx) != data["sum"]:
+        if not foreign:
+            raise Damaged(f"record {record.number} of the session gives other values than it did")
+        log.warning("a record written by %s gives other bits on %s", data["build"], build())
+    tx.commit()
+    tx.done.clear()
     return foreign

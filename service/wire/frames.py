@@ -122,22 +122,19 @@ def unpack(content: bytes) -> Any:
 
 
 def _in(value: Any, frames: memoryview, at: int) -> tuple[int, Any]:
-    if isinstance(value, list):
-        out = []
-        for v in value:
-            if isinstance(v, (list, dict)):
-                at, v = _in(v, frames, at)  # noqa: PLW2901 - as it was
-            out.append(v)
-        return at, out
-    if not isinstance(value, dict):
+    """A list or object that was parsed, with its frames in their places; it is filled in where it stands, as nobody else has it."""
+    if type(value) is list:
+        for i, v in enumerate(value):
+            if type(v) in _NESTED:
+                at, value[i] = _in(v, frames, at)
+        return at, value
+    if type(value) is not dict:
         return at, value
     if "$" not in value:
-        found = {}
         for k, v in value.items():
-            if isinstance(v, (list, dict)):
-                at, v = _in(v, frames, at)  # noqa: PLW2901 - as it was
-            found[k] = v
-        return at, found
+            if type(v) in _NESTED:
+                at, value[k] = _in(v, frames, at)
+        return at, value
     kind, size, *more = value["$"]
     if kind == "object":
         at, pairs = _in(more[0], frames, at)
@@ -147,6 +144,7 @@ def _in(value: Any, frames: memoryview, at: int) -> tuple[int, Any]:
     return at + size, _FRAMES[kind](bytes(frames[at : at + size]), *more)
 
 
+_NESTED: Final = (list, dict)
 _FRAMES: Final[dict[str, Callable[..., Any]]] = {
     "bytes": lambda content: content,
     "base64": lambda content: base64.b64encode(content).decode(),
