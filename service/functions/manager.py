@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ DEFAULT_TENANT: Final = "default"
 LEAST_PREFIX: Final = 8
 SHOWN_LIGHTLY: Final = 30_000  # elements that are rendered in about a millisecond
 T = TypeVar("T")
+Told: TypeAlias = Callable[["Held", bool, list["Held"]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,16 @@ class FunctionManager:
         tenant: str = DEFAULT_TENANT,
         if_match: frozenset[str] | None = None,
         if_none_match: frozenset[str] | None = None,
+        told: Told | None = None,
     ) -> tuple[Held, bool]:
         """Keep a function under a name; answers it and whether the name is new.
 
-        if_match, if_none_match: versions, or "*" for any. Errors: PreconditionFailed, LimitExceeded; then nothing has changed.
+        if_match, if_none_match: versions, or "*" for any. told: of that, and of the versions that there will be, the newest first, says
+        what the store is to keep with it. Errors: PreconditionFailed, LimitExceeded; then nothing has changed.
         """
         check_name(name)
         async with self._turn:
-            return await self._put(name, function, tenant, if_match, if_none_match)
+            return await self._put(name, function, tenant, if_match, if_none_match, told)
 
     async def _put(
         self,
@@ -150,6 +153,7 @@ class FunctionManager:
         tenant: str,
         if_match: frozenset[str] | None,
         if_none_match: frozenset[str] | None,
+        told: Told | None,
     ) -> tuple[Held, bool]:
         before = self._held.get((tenant, name))
         self._check_conditions(before, if_match, if_none_match)
@@ -163,7 +167,9 @@ class FunctionManager:
             asked = self._bytes + held.size
             raise LimitExceeded("functions_bytes", self._own.functions_bytes, asked, "bytes", "what all functions hold")
         definition = function.definition.to_data()
-        await self._store.put(Record(tenant, name, held.version, held.created, definition))
+        older = [h for h in reversed((before or {}).values()) if h.version != held.version]
+        beside = None if told is None else told(held, before is None, [held, *older][: self._own.function_versions])
+        await self._store.put(Record(tenant, name, held.version, held.created, definition), beside)
         for old in self._keep(held):
             await self._store.forget(tenant, name, old)
         return held, before is None
@@ -218,14 +224,16 @@ class FunctionManager:
         """The newest version of each function, by name."""
         return [v[next(reversed(v))] for (t, _), v in sorted(self._held.items()) if t == tenant]
 
-    async def delete(self, name: str, *, tenant: str = DEFAULT_TENANT, if_match: frozenset[str] | None = None) -> None:
-        """Forget a function with all its versions. Errors: NotFound, PreconditionFailed."""
+    async def delete(
+        self, name: str, *, tenant: str = DEFAULT_TENANT, if_match: frozenset[str] | None = None, told: Any = None
+    ) -> None:
+        """Forget a function with all its versions, and keep what is told with that. Errors: NotFound, PreconditionFailed."""
         if "@" in name:
             raise InvalidInput("a function is deleted with all its versions: leave out the hash", argument="name")
         async with self._turn:
             self.find(name, tenant=tenant)
             self._check_conditions(self._held[tenant, name], if_match, None)
-            await self._store.forget(tenant, name)
+            await self._store.forget(tenant, name, None, told)
             for held in self._held.pop((tenant, name)).values():
                 self._bytes -= held.size
 

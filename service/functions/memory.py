@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from service.functions.ports import Record
 
 __all__ = ["MemoryStore"]
@@ -17,12 +19,12 @@ class MemoryStore:
         """All records."""
         return list(self._records)
 
-    async def put(self, record: Record) -> None:
+    async def put(self, record: Record, told: Any = None) -> None:  # noqa: ARG002 - nothing outlives the process
         """Keep a version as the newest of its name."""
         await self.forget(record.tenant, record.name, record.version)
         self._records.append(record)
 
-    async def forget(self, tenant: str, name: str, version: str | None = None) -> None:
+    async def forget(self, tenant: str, name: str, version: str | None = None, told: Any = None) -> None:  # noqa: ARG002 - as above
         """Forget a version, or all of a name."""
         self._records = [
             r

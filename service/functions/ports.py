@@ -25,17 +25,20 @@ class Record:
 
 
 class FunctionStore(Protocol):
-    """Keeps records. What ``put`` and ``forget`` did is durable when they answer."""
+    """Keeps records. What ``put`` and ``forget`` did is durable when they answer.
+
+    told: what the store is to keep with it, all or nothing; whoever calls knows what the store takes.
+    """
 
     async def load(self) -> list[Record]:
         """All records, each name's in the order in which they were put."""
         ...
 
-    async def put(self, record: Record) -> None:
+    async def put(self, record: Record, told: Any = None) -> None:
         """Keep a version; it is the newest of its name, also where it was put before."""
         ...
 
-    async def forget(self, tenant: str, name: str, version: str | None = None) -> None:
+    async def forget(self, tenant: str, name: str, version: str | None = None, told: Any = None) -> None:
         """Forget a version, or all of a name."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.functions.ports import Record
-from service.sessions.ledger import Ledger
+from service.sessions.ledger import Entries, Ledger
 
 __all__ = ["LedgerStore"]
 
@@ -26,8 +26,8 @@ class LedgerStore:
         """All records."""
         return [Record(**found) for _, found in self._ledger.items(SPACE)]
 
-    async def put(self, record: Record) -> None:
-        """Keep a version as the newest of its name."""
+    async def put(self, record: Record, told: Entries | None = None) -> None:
+        """Keep a version as the newest of its name, and what is told with it."""
         data: dict[str, Any] = {
             "tenant": record.tenant,
             "name": record.name,
@@ -35,11 +35,12 @@ class LedgerStore:
             "created": record.created,
             "definition": record.definition,
         }
-        await self._ledger.put(SPACE, _key(record.tenant, record.name, record.version), data)
+        kept = {"space": SPACE, "name": _key(record.tenant, record.name, record.version), "value": data}
+        await self._ledger.commit([], [("put", kept), *(told or ())])
 
-    async def forget(self, tenant: str, name: str, version: str | None = None) -> None:
-        """Forget a version, or all of a name."""
+    async def forget(self, tenant: str, name: str, version: str | None = None, told: Entries | None = None) -> None:
+        """Forget a version, or all of a name, and keep what is told with it."""
         start = f"{tenant}\n{name}\n"
         known = [key for key, _ in self._ledger.items(SPACE) if key.startswith(start)]
         wanted = known if version is None else [key for key in known if key == start + version]
-        await self._ledger.commit([], [("drop", {"space": SPACE, "name": key}) for key in wanted])
+        await self._ledger.commit([], [*(("drop", {"space": SPACE, "name": key}) for key in wanted), *(told or ())])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from service.sessions.lane import shielded
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.ports import Change, Journal, Record, Snapshot
 
-__all__ = ["Ledger"]
+__all__ = ["Entries", "Ledger", "Seal"]
 
+Entries: TypeAlias = Sequence[tuple[str, Mapping[str, Any]]]
+"""What a ledger is to keep: kinds and data."""
+Seal: TypeAlias = Callable[[Reply], Entries]
+"""What keeps a reply to a key, to be committed with what was done."""
 LONG: Final = 1_000  # records, after which the next start begins with a snapshot
 
 
@@ -86,11 +90,11 @@ class Ledger:
         """Forget a name. Errors: ReadOnly; then it is still kept."""
         await self.commit([], [("drop", {"space": space, "name": name})])
 
-    async def commit(self, changes: Sequence[Change], entries: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
+    async def commit(self, changes: Sequence[Change], entries: Entries = ()) -> None:
         """Commit changes to other logs together with entries of this one. A cancelled caller still waits for it."""
         await shielded(self._commit(list(changes), entries))
 
-    async def _commit(self, changes: list[Change], entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    async def _commit(self, changes: list[Change], entries: Entries) -> None:
         if not entries:
             if self._journal is not None and changes:
                 await asyncio.wrap_future(self._journal.commit(changes))
@@ -105,7 +109,21 @@ class Ledger:
                 self._apply(record)
             self._next = first + len(records)
 
+    async def sealed(self, key: Key | None, act: Callable[[Seal], Awaitable[Reply]], now: Callable[[], float]) -> Reply:
+        """Act, and keep the reply to a key: with what was done, where ``act`` lets that be kept with it; else after it."""
+        done = False
+
+        def seal(reply: Reply) -> Entries:
+            nonlocal done
+            done = True
+            return self.outcome(key, reply, now())
+
+        reply = await act(seal)
+        if not done:
+            await self.commit([], self.outcome(key, reply, now()))
+        return reply
+
     @staticmethod
-    def outcome(key: Key | None, reply: Reply, now: float) -> list[tuple[str, Mapping[str, Any]]]:
+    def outcome(key: Key | None, reply: Reply, now: float) -> Entries:
         """The entry that keeps the reply to a key; none without a key."""
         return [] if key is None else [("outcome", Outcomes.written(key, reply, now))]

@@ -22,7 +22,7 @@ from service.scripts import Cell
 from service.sessions.entry import Entry, Pace
 from service.sessions.house import DEFAULT_TENANT, Found, House, ledger_of, stored_by_tenant
 from service.sessions.lane import Lane, shielded
-from service.sessions.ledger import Ledger
+from service.sessions.ledger import Ledger, Seal
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.plain import Unstorable
 from service.sessions.ports import Change, Clock, Deletion, Executor, Journal, Record, Snapshot
@@ -234,15 +234,9 @@ class SessionManager:
             found = self.ledger.outcomes.find(key, self.clock.now())
             return found if found is not None else await act(key, *args)
 
-    async def once(self, key: Key | None, act: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Do what is no session's and may be done twice without harm; with a key, answer it as it was answered before."""
-
-        async def acted(key: Key | None) -> Reply:
-            found = await act()
-            await self.ledger.commit([], Ledger.outcome(key, found, self.clock.now()))
-            return found
-
-        return await self._once(key, acted)
+    async def once(self, key: Key | None, act: Callable[[Seal], Awaitable[Reply]]) -> Reply:
+        """Do what is no session's, and keep the reply with it; with a key, answer it as it was answered before."""
+        return await self._once(key, self.ledger.sealed, act, self.clock.now)
 
     def find(self, session_id: str) -> Entry:
         """The session of an id; its time starts anew. Errors: NotFound, also for one that has expired; Damaged."""

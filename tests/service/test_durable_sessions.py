@@ -14,6 +14,7 @@ from service.executors.local import LocalExecutor
 from service.journal.memory import MemoryJournal
 from service.sessions.digest import digest
 from service.sessions.entry import Entry
+from service.sessions.ledger import Seal
 from service.sessions.limits import Limits
 from service.sessions.manager import Pace, SessionManager
 from service.sessions.outcomes import Key, Reply
@@ -56,9 +57,11 @@ class FaultyJournal(MemoryJournal):
         self.hold = False
         self.failure: Exception | None = None
         self.seen: list[Change] = []
+        self.asked_for: list[Sequence[Change]] = []
 
     def commit(self, changes: Sequence[Change]) -> Future[None]:
         self.seen += changes
+        self.asked_for.append(changes)
         done: Future[None] = Future()
         if self.failure is not None:
             done.set_exception(self.failure)
@@ -368,6 +371,31 @@ def test_a_key_is_carried_out_once(durable: bool) -> None:
         with pytest.raises(NotFound):
             await sessions.end(twin.payload.decode(), Key("other", "d"))
         assert await sessions.run(session_id, value) == [2.0]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("with_it", [False, True])
+def test_a_reply_is_kept_with_what_was_done(with_it: bool) -> None:
+    """A function, say: after any end of the process there are both, or neither."""
+
+    async def scenario() -> None:
+        journal = FaultyJournal()
+        sessions = manager(journal)
+        reply = Reply(201, b"made")
+
+        async def act(seal: Seal) -> Reply:
+            data = {"space": "s", "name": "n", "value": {"v": 1}}
+            await sessions.ledger.commit([], [("put", data), *(seal(reply) if with_it else ())])
+            return reply
+
+        assert await sessions.once(Key("k", "d"), act) == reply
+        numbers = [c.kind for c in journal.seen if isinstance(c, Record)]
+        assert numbers == ["ledger", "put", "outcome"]
+        assert len(journal.asked_for) == (1 if with_it else 2)
+        again = manager(journal)
+        assert await again.once(Key("k", "d"), act) == reply
+        assert len(journal.asked_for) == (1 if with_it else 2)
 
     play(scenario)
 

@@ -15,6 +15,7 @@ from service.api.schemas import functions as schema
 from service.functions.call import VERBS
 from service.functions.manager import Held
 from service.sessions.graphs import session_function
+from service.sessions.ledger import Seal
 from service.sessions.outcomes import Reply
 from service.steps.errors import InvalidInput
 
@@ -58,10 +59,10 @@ async def put_function(request: Request, name: str) -> Response:
     """Keep a function under a name: new (201), or as its newest version (200)."""
     body = await read_body(request, text=True)
     key = await idempotency_key(request)
-    return replied(await parts(request).sessions.once(key, lambda: _put(request, name, body)))
+    return replied(await parts(request).sessions.once(key, lambda seal: _put(request, name, body, seal)))
 
 
-async def _put(request: Request, name: str, body: dict[str, Any]) -> Reply:
+async def _put(request: Request, name: str, body: dict[str, Any], seal: Seal) -> Reply:
     functions = parts(request).functions
     if "from_session" in body:
         session_id, inputs, outputs, rest = from_session(body)
@@ -70,12 +71,18 @@ async def _put(request: Request, name: str, body: dict[str, Any]) -> Reply:
         await functions.prove(function, found)
     else:
         function = await functions.define(body)
+    made: list[Reply] = []
+
+    def shown(held: Held, new: bool, versions: list[Held]) -> Reply:
+        location = f"/v1/functions/{name}" if new else None
+        made.append(replace(reply(description(held, versions), 201 if new else 200, location), tag=_tag(held)["ETag"]))
+        return made[-1]
+
+    match, none_match = tags(request, "if-match"), tags(request, "if-none-match")
     held, new = await functions.put(
-        name, function, if_match=tags(request, "if-match"), if_none_match=tags(request, "if-none-match")
+        name, function, if_match=match, if_none_match=none_match, told=lambda *what: seal(shown(*what))
     )
-    location = f"/v1/functions/{name}" if new else None
-    shown = reply(description(held, functions.versions(name)), 201 if new else 200, location)
-    return replace(shown, tag=_tag(held)["ETag"])
+    return made[-1] if made else shown(held, new, functions.versions(name))  # made by none: the same function again
 
 
 @router.get("/{name}", **schema.READ)
@@ -93,9 +100,10 @@ async def read_function(request: Request, name: str) -> Response:
 async def forget_function(request: Request, name: str) -> Response:
     """Forget a function with all its versions."""
 
-    async def forget() -> Reply:
-        await parts(request).functions.delete(name, if_match=tags(request, "if-match"))
-        return Reply(204)
+    async def forget(seal: Seal) -> Reply:
+        gone = Reply(204)
+        await parts(request).functions.delete(name, if_match=tags(request, "if-match"), told=seal(gone))
+        return gone
 
     return replied(await parts(request).sessions.once(await idempotency_key(request), forget))
 

@@ -113,9 +113,9 @@ def test_old_versions_and_too_many_bytes(make: Make) -> None:
 def test_conditions_hold_for_requests_that_race(make: Make) -> None:
     async def work() -> None:
         class SlowStore(MemoryStore):
-            async def put(self, record: Any) -> None:
+            async def put(self, record: Any, told: Any = None) -> None:
                 await asyncio.sleep(0)
-                await super().put(record)
+                await super().put(record, told)
 
         functions = make(SlowStore())
         held, new = await functions.put("f", await functions.define(times(1)))
