@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
-from service.executors.local import LocalExecutor
 from service.journal.memory import MemoryJournal
 from service.sessions.digest import digest
-from service.sessions.entry import Entry
 from service.sessions.ledger import Seal
-from service.sessions.limits import Limits
-from service.sessions.manager import Pace, SessionManager
 from service.sessions.outcomes import Key, Reply
-from service.sessions.ports import Change, Record, Snapshot
+from service.sessions.ports import Record, Snapshot
 from service.sessions.snapshots import taken
 from service.sessions.transaction import Transaction
 from service.steps.errors import (
@@ -31,92 +25,9 @@ from service.steps.errors import (
     TooManySessions,
 )
 from service.steps.step import Step
+from tests.service.managers import Clock, FaultyJournal, manager, opened, play, shown, steps
 
 T = TypeVar("T")
-
-
-class Clock:
-    """Time that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-class FaultyJournal(MemoryJournal):
-    """A journal whose commits the test holds back, or lets fail."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[tuple[Sequence[Change], Future[None]]] = []
-        self.hold = False
-        self.failure: Exception | None = None
-        self.seen: list[Change] = []
-        self.asked_for: list[Sequence[Change]] = []
-
-    def commit(self, changes: Sequence[Change]) -> Future[None]:
-        self.seen += changes
-        self.asked_for.append(changes)
-        done: Future[None] = Future()
-        if self.failure is not None:
-            done.set_exception(self.failure)
-        elif self.hold:
-            self.held.append((changes, done))
-        else:
-            return super().commit(changes)
-        return done
-
-    async def asked(self) -> None:
-        """Until a commit is held back."""
-        for _ in range(30_000):
-            if self.held:
-                return
-            await asyncio.sleep(0.001)
-        raise AssertionError
-
-    def let_go(self) -> None:
-        for changes, done in self.held:
-            super().commit(changes).result()
-            done.set_result(None)
-        self.held.clear()
-
-
-def manager(journal: MemoryJournal | None, clock: Clock | None = None, **pace: Any) -> SessionManager:
-    return SessionManager(
-        LocalExecutor(1),
-        clock or Clock(),
-        Limits(),
-        most_sessions=3,
-        idle_ttl=10.0,
-        queue_places=8,
-        queue_seconds=5,
-        journal=journal,
-        pace=Pace(**pace),
-    )
-
-
-def shown(entry: Entry) -> Reply:
-    return Reply(201, entry.session_id.encode(), f"/{entry.session_id}")
-
-
-async def opened(sessions: SessionManager, **given: Any) -> str:
-    return (await sessions.open(None, shown, **given)).payload.decode()
-
-
-def steps(*wanted: Step) -> Callable[[Transaction], Reply]:
-    def work(tx: Transaction) -> Reply:
-        outcome = None
-        for step in wanted:
-            outcome = tx.step(step)
-        assert outcome is not None
-        return Reply(200, repr(outcome.tensors[0].tolist()).encode() if outcome.tensors else b"")
-
-    return work
 
 
 X = Step("tensor", ([1.0, 2.0],), {"requires_grad": True}, "x")
@@ -127,13 +38,6 @@ GROWN = Step("tensor", ([1.0],), {}, "grown")
 
 def value(tx: Transaction) -> Any:
     return tx.lookup("grown").tolist()
-
-
-def play(scenario: Callable[[], Awaitable[T]]) -> T:
-    async def run() -> T:
-        return await scenario()
-
-    return asyncio.run(run())
 
 
 def test_a_restart_finds_everything() -> None:
@@ -291,7 +195,7 @@ def test_idle_sessions_leave_memory_and_come_back() -> None:
 
 def test_stored_sessions_are_counted() -> None:
     async def scenario() -> None:
-        sessions = manager(MemoryJournal(), stored=2)
+        sessions = manager(MemoryJournal(), pace={"stored": 2})
         await opened(sessions)
         await opened(sessions)
         with pytest.raises(TooManySessions):
@@ -303,7 +207,7 @@ def test_stored_sessions_are_counted() -> None:
 def test_snapshots_bound_what_is_done_again() -> None:
     async def scenario() -> tuple[Any, list[int], int]:
         journal = FaultyJournal()
-        sessions = manager(journal, records=4, seconds=1e9)
+        sessions = manager(journal, pace={"records": 4, "seconds": 1e9})
         session_id = await opened(sessions)
         await sessions.run(session_id, steps(GROWN))
         for k in range(10):

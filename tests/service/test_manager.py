@@ -5,37 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
-from service.executors.local import LocalExecutor
 from service.sessions.lane import Lane
-from service.sessions.manager import SessionManager
 from service.sessions.transaction import Transaction
 from service.steps.errors import NotFound, Overloaded, QueueFull, TooManySessions
-from service.steps.limits import LIGHT_COST, Limits
+from service.steps.limits import LIGHT_COST
 from service.steps.step import Step
+from tests.service.managers import Clock, manager
 
 T = TypeVar("T")
-
-
-class Clock:
-    """Time that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-
-def manager(clock: Clock | None = None, **changes: Any) -> SessionManager:
-    given = {"most_sessions": 3, "idle_ttl": 10.0, "queue_places": 2, "queue_seconds": 0.2, **changes}
-    return SessionManager(LocalExecutor(2), clock or Clock(), Limits(), **given)
 
 
 def test_turns_come_in_order_of_arrival() -> None:
@@ -74,7 +55,7 @@ def test_a_full_queue_and_a_long_wait_are_refused() -> None:
 
 def test_sessions_expire_and_are_counted() -> None:
     clock = Clock()
-    sessions = manager(clock)
+    sessions = manager(clock=clock)
     first = sessions.create(ttl_seconds=5).session.session_id
     second = sessions.create().session.session_id
     sessions.create()
