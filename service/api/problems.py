@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from service.scripts import ScriptCancelled, ScriptError
 from service.steps import errors as steps
 from service.wire import errors as wire
 
-__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "members_of", "problem", "problem_of"]
+__all__ = ["PAGES", "TABLE", "Kind", "install", "kind_of", "let_go", "members_of", "problem", "problem_of"]
 
 log = logging.getLogger("gradwire")
 MOST: Final = 4_000
@@ -383,8 +384,21 @@ def _short(text: str, most: int = DETAIL) -> str:
     return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
+def let_go(error: BaseException | None) -> None:
+    """Clear the frames that an error and its causes came through: a frame that names its own error would keep all it knew, tensors too,
+    until a collection of cycles.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 async def _refused(_: Request, error: Exception) -> Response:
-    return problem(kind_of(error), str(error) or kind_of(error).explanation, members_of(error))
+    answer = problem(kind_of(error), str(error) or kind_of(error).explanation, members_of(error))
+    let_go(error)
+    return answer
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -421,6 +435,7 @@ async def _left(_: Request, __: Exception) -> Response:
 
 async def _failed(_: Request, error: Exception) -> Response:
     log.error("unhandled error", exc_info=error)
+    let_go(error)
     return problem(STATUSES[500], "The service failed. Nothing of this request was kept.")
 
 

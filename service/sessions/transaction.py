@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Transaction"]
 
-BACKWARD_COST = 3  # a node's share of a walk, over the elements it holds
-BACKWARD_GRAPH_COST = 4  # and once more where the walk itself is recorded
+BACKWARD_COST, BACKWARD_GRAPH_COST = 3, 4  # a node's share of a walk, over the elements it holds; where it is recorded
 
 
 class Transaction:
@@ -57,8 +56,7 @@ class Transaction:
         self._log = UndoLog()
         self._log.shared = session.shared
         self._tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
-        self._errstate: Any = None
-        self._reader = Reader(self.lookup, self.literal, (InvalidValues,))
+        self._errstate: Any = None  # this and the reader are there while it is open: both hold it
         self._done = False
 
     # -- open and close --------------------------------------------------------------------------------------------
@@ -69,6 +67,7 @@ class Transaction:
         self._set(inference_enabled, bool(session.scopes) and session.scopes[-1].mode == "inference_mode")
         self._set(current_generator, session.generator)
         self._set(dtypes.default_dtype, session.default_dtype)
+        self._reader: Any = Reader(self.lookup, self.literal, (InvalidValues,))
         self._log.resume()
         self._errstate = np.errstate(all="ignore")
         self._errstate.__enter__()
@@ -76,6 +75,7 @@ class Transaction:
 
     def __exit__(self, *exc: object) -> None:
         self._errstate.__exit__(*exc)
+        self._errstate = self._reader = None
         self._log.pause()
         if not self._done:
             self._log.rollback()

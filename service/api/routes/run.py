@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
 from service.api.exchange import Data, data_mode, idempotency_key, parts, read_object, replied, reply
-from service.api.problems import problem_of
+from service.api.problems import let_go, problem_of
 from service.api.rendering import tensor_json, verb_json
 from service.api.schemas import run as schema
 from service.sessions.outcomes import Reply
@@ -91,6 +91,7 @@ def _run_json(tx: Transaction, ran: Ran, mode: Data) -> dict[str, Any]:
         found["traces"] = verb_json(ran.traces, mode, tx)
     if ran.error is not None:
         found["error"] = problem_of(ran.error)
+        let_go(ran.error)
     return found
 
 
