@@ -14,6 +14,7 @@ import numpy as np
 from engine.errors import ArgumentError
 
 __all__ = [
+    "ALIASES",
     "DTYPES",
     "bool_",
     "complex64",
@@ -29,6 +30,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "named",
     "of_numpy",
     "of_scalar",
     "promote",
@@ -104,6 +106,18 @@ DTYPES: Final[dict[str, dtype]] = {
         complex128,
     )
 }
+ALIASES: Final = {
+    "half": float16,
+    "float": float32,
+    "double": float64,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "cfloat": complex64,
+    "cdouble": complex128,
+}
+"""PyTorch's other names of dtypes. Source: docs.pytorch.org, "torch.dtype"."""
+
 _NAMES: Final = {  # as PyTorch's sentences have them: of kernels, and of C++
     "bool": ("Bool", "bool"),
     "uint8": ("Byte", "unsigned char"),
@@ -123,6 +137,18 @@ _REAL_OF: Final = {complex64: float32, complex128: float64}
 _CATEGORY_DEFAULT: Final = {bool: bool_, int: int64}
 
 default_dtype: ContextVar[dtype] = ContextVar("default_dtype", default=float32)
+
+
+def named(name: object) -> dtype | None:
+    """The dtype of a name, with or without ``torch.`` before it; None where there is none.
+
+    >>> named("torch.double")
+    torch.float64
+    """
+    if type(name) is not str:
+        return None
+    plain = name.removeprefix("torch.")
+    return DTYPES.get(plain) or ALIASES.get(plain)
 
 
 def get_default_dtype() -> dtype:

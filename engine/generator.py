@@ -28,7 +28,7 @@ class Generator:
     __slots__ = ("__weakref__", "_bits", "_seed")
 
     def __init__(self, device: str = "cpu") -> None:  # noqa: ARG002 - PyTorch's signature
-        self._seed = secrets.randbits(63)
+        self._seed = secrets.randbits(53)
         self._bits = np.random.Generator(np.random.Philox(self._seed))
 
     def manual_seed(self, seed: int) -> Generator:
@@ -42,8 +42,8 @@ class Generator:
         return self
 
     def seed(self) -> int:
-        """Start a stream of a drawn seed, and answer it."""
-        self.manual_seed(secrets.randbits(63))
+        """Start a stream of a drawn seed (below 2**53, so that a float64 holds it), and answer it."""
+        self.manual_seed(secrets.randbits(53))
         return self._seed
 
     def initial_seed(self) -> int:

@@ -117,8 +117,9 @@ def _serve(settings: Settings, app: Any) -> int:
     server = Server(app, settings)
     try:
         listener = server.listen()
-    except OSError as error:
-        print(f"gradwire: {shown}:{settings.port} cannot be listened on: {error.strerror}", file=sys.stderr)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "a port is a number from 0 to 65535"
+        print(f"gradwire: {shown}:{settings.port} cannot be listened on: {why}", file=sys.stderr)
         return 1
     gc.freeze()  # what was imported stays
     print(

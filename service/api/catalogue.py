@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from engine.dtypes import DTYPES
+from engine.dtypes import ALIASES, DTYPES
 from engine.op import OPS, Op
 from engine.schema import MISSING, Parameter
 from service.steps.verbs import VERBS, Verb
 
 __all__ = ["catalogue", "entry", "operator_names"]
 
+NAMES: Final = (*DTYPES, *ALIASES)
 NUMBER: Final[dict[str, Any]] = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 TENSOR: Final[dict[str, Any]] = {
     "description": "a tensor: a reference (x, x.grad, x.data, x[1:, 0]), a number, nested lists, or a typed value",
@@ -23,7 +24,7 @@ TENSOR: Final[dict[str, Any]] = {
         {
             "type": "object",
             "properties": {
-                "dtype": {"enum": list(DTYPES)},
+                "dtype": {"enum": list(NAMES)},
                 "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
                 "data": {},
                 "base64": {"type": "string"},
@@ -55,7 +56,7 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "float[]": {"type": "array", "items": NUMBER},
     "bool": {"type": "boolean"},
     "str": {"type": "string"},
-    "ScalarType": {"enum": [*DTYPES, *(f"torch.{d}" for d in DTYPES)]},
+    "ScalarType": {"enum": [*NAMES, *(f"torch.{d}" for d in NAMES)]},
     "Generator": {"type": "null"},
     "Any": {},
 }

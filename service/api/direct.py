@@ -15,6 +15,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.steps.errors import InvalidInput
+
 __all__ = ["Direct", "direct_routes"]
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -29,7 +31,7 @@ class _Place:
     def __init__(self) -> None:
         self.named: dict[str, _Place] = {}
         self.any: _Place | None = None
-        self.methods: dict[str, tuple[Endpoint, tuple[str, ...], bool]] = {}
+        self.methods: dict[str, tuple[Endpoint, tuple[str, ...], bool, Mapping[str, bool] | None]] = {}
 
 
 def direct_routes(routes: Iterable[BaseRoute]) -> list[APIRoute]:
@@ -45,6 +47,26 @@ def direct_routes(routes: Iterable[BaseRoute]) -> list[APIRoute]:
 
 def _names(path: str) -> set[str]:
     return {s[1:-1] for s in path.split("/") if s.startswith("{")}
+
+
+def _query(route: APIRoute) -> dict[str, bool] | None:
+    """The parameters of a query that the document names, and whether each may be given again; None for a page, which ignores it."""
+    if not route.include_in_schema:
+        return None
+    named = (route.openapi_extra or {}).get("parameters", ())
+    return {p["name"]: p["schema"].get("type") == "array" for p in named if p["in"] == "query"}
+
+
+def _check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """Errors: InvalidInput for a parameter that the route has not, or one given twice."""
+    seen = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            takes = f"takes {', '.join(known)} in its query" if known else "takes nothing in its query"
+            raise InvalidInput(f"this address {takes}; another parameter was given", argument="query")
+        if name in seen and not known[name]:
+            raise InvalidInput(f"'{name}' stands twice in the query", argument=name)
+        seen.add(name)
 
 
 class Direct:
@@ -65,17 +87,19 @@ class Direct:
             given = inspect.signature(route.endpoint).parameters
             names = tuple(s[1:-1] for s in route.path.split("/") if s.startswith("{"))
             for method in route.methods or ():
-                place.methods.setdefault(method, (route.endpoint, names, "request" in given))
+                place.methods.setdefault(method, (route.endpoint, names, "request" in given, _query(route)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._find(scope) if scope["type"] == "http" and not scope.get("root_path") else None
         if found is None:
             await self.app(scope, receive, send)
             return
-        (endpoint, names, takes_request), values = found
+        (endpoint, names, takes_request, known), values = found
         request = Request(scope, receive, send)
         scope["path_params"] = params = dict(zip(names, values, strict=True))
         try:
+            if known is not None and scope["query_string"]:
+                _check_query(request, known)
             response = await (endpoint(request, **params) if takes_request else endpoint(**params))
         except Exception as error:
             handler = self._handler(error)
@@ -84,7 +108,9 @@ class Direct:
             response = await handler(request, error)
         await response(scope, receive, send)
 
-    def _find(self, scope: Scope) -> tuple[tuple[Endpoint, tuple[str, ...], bool], list[str]] | None:
+    def _find(
+        self, scope: Scope
+    ) -> tuple[tuple[Endpoint, tuple[str, ...], bool, Mapping[str, bool] | None], list[str]] | None:
         """Who answers, and the parts of the path. A name goes before any, without a way back: FastAPI finds what that misses."""
         place = self.root
         values = []

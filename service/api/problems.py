@@ -385,8 +385,9 @@ def _short(text: str, most: int = DETAIL) -> str:
 
 
 def let_go(error: BaseException | None) -> None:
-    """Clear the frames that an error and its causes came through: a frame that names its own error would keep all it knew, tensors too,
-    until a collection of cycles.
+    """Clear the frames that an error and its causes came through.
+
+    A frame that names its own error would keep all it knew, tensors too, until a collection of cycles.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

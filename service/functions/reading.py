@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.dtypes import DTYPES
+from engine.dtypes import DTYPES, named
 from service.functions.call import Call, Leaf
 from service.functions.ports import ReadValues
 from service.functions.program import Parameter
@@ -194,7 +194,8 @@ def value_of(value: Any, dtype: str | None, default_dtype: str, read: ReadValues
 def _stretched(value: Mapping[str, Any], dtype: str, where: str) -> np.ndarray[Any, Any]:
     name = value.get("dtype", dtype)
     shape = value["shape"]
-    if not isinstance(name, str) or name not in DTYPES:
+    kind = named(name)
+    if kind is None:
         raise InvalidInput(f"'dtype' must be one of {', '.join(DTYPES)}", argument=where)
     if not isinstance(shape, list) or len(shape) > 64 or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
         raise InvalidInput("'shape' must be a list of at most 64 whole numbers", argument=where)
@@ -203,7 +204,7 @@ def _stretched(value: Mapping[str, Any], dtype: str, where: str) -> np.ndarray[A
         count *= n or 1
     if count >= 2**48:
         raise InvalidInput(f"{where} has more elements than can be", argument=where)
-    return np.broadcast_to(np.zeros((), DTYPES[name].numpy), shape)
+    return np.broadcast_to(np.zeros((), kind.numpy), shape)
 
 
 def _plain(value: Any, path: str) -> Any:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from engine.dtypes import DTYPES
+from engine.dtypes import DTYPES, named
 from service.steps.errors import InvalidInput
 from service.steps.step import check_id
 
@@ -88,7 +88,8 @@ def _read_spec(path: str, value: Any, where: str) -> InputSpec:
     if type(static) is not bool:
         raise InvalidInput("'static' must be true or false", argument=f"{where}.static")
     dtype = value.get("dtype")
-    if dtype is not None and (static or not isinstance(dtype, str) or dtype.removeprefix("torch.") not in DTYPES):
+    kind = named(dtype)
+    if dtype is not None and (static or kind is None):
         raise InvalidInput(
             f"'dtype' must be one of {', '.join(DTYPES)}; a static input has none", argument=f"{where}.dtype"
         )
@@ -100,7 +101,7 @@ def _read_spec(path: str, value: Any, where: str) -> InputSpec:
         raise InvalidInput("a static input has no shape", argument=f"{where}.shape")
     return InputSpec(
         path,
-        None if dtype is None else dtype.removeprefix("torch."),
+        None if kind is None else kind.name,
         shape,
         value.get("default", MISSING),
         static,

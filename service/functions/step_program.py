@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine import apply
-from engine.dtypes import DTYPES
+from engine.dtypes import DTYPES, named
 from engine.errors import EngineError
 from engine.op import Estimate, Spec
 from engine.promotion import estimate
@@ -141,9 +141,10 @@ class StepProgram:
             raise InvalidInput("'dtype' must be the name of a dtype", argument="dtype")
         if dtype is None:
             return self._literal(step.args[0], work)
-        if dtype.removeprefix("torch.") not in DTYPES:
+        kind = named(dtype)
+        if kind is None:
             raise InvalidInput(f"there is no such dtype: {', '.join(DTYPES)} are known", argument="dtype")
-        array = self._read(step.args[0], dtype.removeprefix("torch."), self._definition.default_dtype, "steps")
+        array = self._read(step.args[0], kind.name, self._definition.default_dtype, "steps")
         made: Tensor = fresh(array, work)
         return made
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.node import Node
-from engine.tensor import Tensor
+from engine.node import Node, Port
+from engine.tensor import Tensor, node_of
 
-__all__ = ["tensors_among", "walk_cost"]
+__all__ = ["tensors_among", "walk_cost", "walk_size"]
 
 
 def tensors_among(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]:
@@ -19,6 +19,25 @@ def tensors_among(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]
         value = values[i]
         found += [v for v in (value if type(value) is list else (value,)) if isinstance(v, Tensor)]
     return found
+
+
+def walk_size(roots: list[Tensor]) -> tuple[int, int, int]:
+    """Of a walk from some tensors: the bytes of its gradients, its arithmetic, the number of its nodes."""
+    size = cost = count = 0
+    seen: set[int] = set()
+    stack = [n for n in map(node_of, roots) if n is not None]
+    while stack:
+        edge = stack.pop()
+        if edge.seq in seen:
+            continue
+        seen.add(edge.seq)
+        node = edge.node if type(edge) is Port else edge
+        count += 1
+        size += int(np.prod(edge.shape)) * (edge.dtype.itemsize if edge.dtype is not None else 0)
+        if isinstance(node, Node):
+            cost += walk_cost(node)
+            stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
+    return size, cost, count
 
 
 def walk_cost(node: Node) -> int:

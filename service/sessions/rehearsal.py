@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from engine.errors import EngineError
 from engine.op import Estimate, Spec
 from engine.promotion import estimate
 from engine.tensor import Tensor, wrap
+from service.sessions.costs import walk_size
 from service.steps.binder import INDEXING, Reader, bind_step
 from service.steps.errors import InvalidInput, ServiceError, StepFailed, UnknownReference
-from service.steps.reference import parse_index
+from service.steps.reference import parse_index, resolve
 from service.steps.step import AUTO, Step
 from service.steps.verbs import VERBS
-from service.wire.errors import InvalidValues
+from service.wire.errors import InvalidValues, WireError
 from service.wire.values import literal
 
 if TYPE_CHECKING:
@@ -24,18 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["rehearse"]
 
 
-def rehearse(tx: Transaction, steps: list[Step]) -> dict[str, Any]:
+def rehearse(tx: Transaction, steps: list[Step], wanted: Sequence[str] = ()) -> dict[str, Any]:
     """What each step would make, and what all would cost.
 
-    Errors: StepFailed with the index of the step that would fail, for what shapes, dtypes and limits can tell.
+    wanted: references that are to name tensors afterwards. Errors: StepFailed with the index of the step that would fail, for what shapes,
+    dtypes and limits can tell (not whether a graph was freed); UnknownReference and InvalidInput for what is wanted.
     """
     rehearsal = _Rehearsal(tx)
     outputs = []
     for i, step in enumerate(steps):
         try:
             outputs.append([{"shape": list(s.shape), "dtype": s.dtype.name} for s in rehearsal.step(step)])
-        except (EngineError, ServiceError) as error:
+        except (EngineError, ServiceError, WireError) as error:
             raise StepFailed(i, error) from error
+    for reference in wanted:
+        if not rehearsal.walked or not reference.endswith(".grad"):  # after a walk a gradient may be there
+            resolve(reference, rehearsal.lookup, "return")
     return {"outputs": outputs, "estimate": {"bytes": rehearsal.bytes, "cost": tx.meter.cost}}
 
 
@@ -47,6 +53,7 @@ class _Rehearsal:
         self.made: dict[str, Tensor | None] = {}
         self.bytes = 0
         self.forward_cost = 0
+        self.walked = False
         self.auto = tx.session.next_auto
 
     def lookup(self, name: str) -> Tensor:
@@ -100,7 +107,8 @@ class _Rehearsal:
             return ()
         if step.op in ("backward", "autograd.grad"):
             self.tx.meter.charge(step.op, 2 * self.forward_cost)
-            self.bytes += self.bytes
+            self.bytes += self.bytes + self._present_graph(first, bool(step.kwargs.get("create_graph")))
+            self.walked = True
             wanted = (
                 step.args[1] if len(step.args) > 1 and step.op == "autograd.grad" else step.kwargs.get("inputs", [])
             )
@@ -119,6 +127,16 @@ class _Rehearsal:
         elif step.op == "bind" and len(step.args) == 2:
             self.made[str(first)] = reader.tensor(step.args[1], "tensor")
         return ()
+
+    def _present_graph(self, roots: Any, create_graph: bool) -> int:
+        """Charge a walk through what the session has recorded already; the bytes of its gradients."""
+        present = [
+            self.tx.lookup(name)
+            for name in (roots if isinstance(roots, list) else [roots])
+            if isinstance(name, str) and name in self.tx.session.names and name not in self.made
+        ]
+        self.tx.charge_backward(present, create_graph)
+        return walk_size(present)[0]
 
     def _bind(self, step: Step, specs: tuple[Spec, ...]) -> None:
         ids: tuple[str | None, ...]

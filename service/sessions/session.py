@@ -22,6 +22,7 @@ from service.sessions.beside import Beside, tensors_beside
 from service.sessions.limits import Limits
 from service.steps.errors import ServiceError, StepFailed
 from service.steps.holding import graph_bytes
+from service.wire.errors import WireError
 
 if TYPE_CHECKING:
     from service.sessions.account import Account
@@ -132,7 +133,7 @@ class Session:
             for i, step in enumerate(steps):
                 try:
                     outcomes.append(tx.step(step))
-                except (EngineError, ServiceError) as error:
+                except (EngineError, ServiceError, WireError) as error:
                     raise StepFailed(i, error) from error
             tx.commit()
         return outcomes

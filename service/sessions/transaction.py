@@ -17,12 +17,11 @@ import numpy as np
 from engine import apply, dtypes
 from engine.generator import current_generator
 from engine.grad_mode import grad_enabled, inference_enabled
-from engine.node import Node, Port
 from engine.op import Estimate, Spec
-from engine.tensor import Tensor, node_of
+from engine.tensor import Tensor
 from engine.transaction import Transaction as UndoLog
 from service.sessions.beside import came_in, remember
-from service.sessions.costs import tensors_among, walk_cost
+from service.sessions.costs import tensors_among, walk_size
 from service.sessions.plans import Plan, admitted, recall
 from service.sessions.session import Binding, Session, Unrecorded, detached
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
@@ -376,23 +375,11 @@ class Transaction:
 
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """Refuse a walk that would pass a limit, before it starts."""
-        size = cost = count = 0
-        seen: set[int] = set()
-        stack = [n for n in map(node_of, roots) if n is not None]
-        while stack:
-            edge = stack.pop()
-            if edge.seq in seen:
-                continue
-            seen.add(edge.seq)
-            node = edge.node if type(edge) is Port else edge
-            count += 1
-            size += int(np.prod(edge.shape)) * (edge.dtype.itemsize if edge.dtype is not None else 0)
-            if isinstance(node, Node):
-                cost += walk_cost(node)
-                stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
+        size, cost, count = walk_size(roots)
         factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
         self.meter.charge("backward", factor * cost)
-        self._reserve("backward", size * (2 if create_graph else 1))
+        size *= 2 if create_graph else 1
+        self._reserve("backward", size)
         if create_graph:
             self.session.held_nodes += 3 * count
             if self.session.held_nodes > self.session.limits.session_nodes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.apply import signature
-from engine.dtypes import DTYPES
+from engine.dtypes import DTYPES, named
 from engine.errors import ArgumentError
 from engine.op import OPS, Op
 from engine.schema import Parameter, kind_name
@@ -202,7 +202,7 @@ def _convert(p: Parameter, value: Any, reader: Reader, lenient: bool) -> Any:  #
         return value
     if kind == "ScalarType":
         if type(value) is str:
-            found = DTYPES.get(value.removeprefix("torch."))
+            found = named(value)
             if found is None:
                 raise InvalidInput(f"there is no such dtype: {', '.join(DTYPES)} are known", argument=p.name)
             return found

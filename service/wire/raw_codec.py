@@ -11,7 +11,7 @@ from typing import Final
 
 from service.wire.errors import InvalidBinary
 from service.wire.registry import Bounds, Contents, Format, array_of_bytes, bytes_of_array
-from service.wire.values import DTYPES
+from service.wire.values import DTYPES, dtype_named
 
 __all__ = ["FORMAT", "read_raw", "write_raw"]
 
@@ -22,7 +22,7 @@ _SHAPE: Final = re.compile(r"(?:\d{1,15}(?:,\d{1,15})*)?\Z", re.ASCII)
 
 def read_raw(body: bytes, parameters: Mapping[str, str], bounds: Bounds) -> Contents:
     """The array of a body. Errors: InvalidBinary, BeyondBounds."""
-    dtype = DTYPES.get(parameters.get("dtype", "").removeprefix("torch."))
+    dtype = dtype_named(parameters.get("dtype"))
     if dtype is None:
         raise InvalidBinary(f"raw bytes need ?dtype=, one of {', '.join(DTYPES)}")
     text = parameters.get("shape")

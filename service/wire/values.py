@@ -16,7 +16,7 @@ import numpy as np
 from service.wire.errors import InvalidValues
 from service.wire.numbers import Numbers
 
-__all__ = ["DTYPES", "array_from_json", "literal", "typed_value"]
+__all__ = ["DTYPES", "array_from_json", "dtype_named", "literal", "typed_value"]
 
 DTYPES: Final[dict[str, np.dtype[Any]]] = {
     name: np.dtype(code)
@@ -34,8 +34,26 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {
         "complex128": "c16",
     }.items()
 }
+ALIASES: Final = {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+    "short": "int16",
+    "int": "int32",
+    "long": "int64",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
+}
 SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _FIELDS: Final = frozenset({"dtype", "shape", "data", "base64"})
+
+
+def dtype_named(name: object) -> np.dtype[Any] | None:
+    """The dtype of a name: the engine's, or PyTorch's other one, with or without ``torch.`` before it; None where there is none."""
+    if type(name) is not str:
+        return None
+    plain = name.removeprefix("torch.")
+    return DTYPES.get(ALIASES.get(plain, plain))
 
 
 def literal(value: Any, default_dtype: str) -> np.ndarray[Any, Any]:
@@ -50,9 +68,9 @@ def literal(value: Any, default_dtype: str) -> np.ndarray[Any, Any]:
     if any(k not in _FIELDS for k in value) or ("data" in value) == ("base64" in value):
         raise InvalidValues("a typed value has 'dtype', 'shape' if wanted, and either 'data' or 'base64'")
     name = value.get("dtype")
-    if name is not None and (not isinstance(name, str) or name.removeprefix("torch.") not in DTYPES):
+    dtype = dtype_named(name)
+    if name is not None and dtype is None:
         raise InvalidValues(f"'dtype' must be one of {', '.join(DTYPES)}")
-    dtype = None if name is None else DTYPES[name.removeprefix("torch.")]
     shape = value.get("shape")
     if shape is not None and not (isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**48 for n in shape)):
         raise InvalidValues("'shape' must be a list of whole numbers")

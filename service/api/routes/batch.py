@@ -17,6 +17,7 @@ from service.sessions.transaction import Transaction
 from service.steps.errors import InvalidInput, LimitExceeded, ServiceError, StepFailed
 from service.steps.outcome import Outcome
 from service.steps.step import Step
+from service.wire.errors import WireError
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/batch", tags=["batch"])
 
@@ -37,7 +38,7 @@ async def run_batch(request: Request, session_id: str) -> Response:
     mode = data_mode(request)
 
     def work(tx: Transaction) -> Reply:
-        return reply(rehearse(tx, steps) if dry else carried_out(tx, steps, wanted, mode))
+        return reply(rehearse(tx, steps, wanted) if dry else carried_out(tx, steps, wanted, mode))
 
     return await run(request, session_id, work, batch=True, heavy=len(steps) > HEAVY_STEPS)
 
@@ -64,7 +65,7 @@ def carried_out(tx: Transaction, steps: list[Step], wanted: list[str], mode: Dat
     for i, step in enumerate(steps):
         try:
             outcome = tx.step(step)
-        except (EngineError, ServiceError) as error:
+        except (EngineError, ServiceError, WireError) as error:
             raise StepFailed(i, error) from error
         outcomes.append(outcome)
         if outcome.value is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from engine.dtypes import DTYPES
+from engine.dtypes import named
 from service.api.exchange import answer, idempotency_key, integer, parts, read_object, replied, reply
 from service.api.schemas import sessions as schema
 from service.sessions.manager import Entry, SessionManager
@@ -24,9 +24,9 @@ async def create_session(request: Request) -> Response:
     body = await read_object(request, schema.CREATE_FIELDS)
     seed = body.get("seed")
     name, ttl = labelled(body)
-    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
-        raise InvalidInput("'seed' must be a whole number from 0 to 2**63 - 1", argument="seed")
-    dtype = DTYPES.get(str(body.get("default_dtype", "float32")))
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**64):
+        raise InvalidInput("'seed' must be a whole number from 0 to 2**64 - 1", argument="seed")
+    dtype = named(body.get("default_dtype", "float32"))
     if dtype is None or not dtype.is_floating_point:
         raise InvalidInput("'default_dtype' must be float16, float32 or float64", argument="default_dtype")
     manager = parts(request).sessions
