@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 KILLS ?= 100
+EVERY ?= 1
 VENV ?= .venv
 PEERS ?= .venv-peers
 UV := uv==0.13.9
@@ -22,7 +23,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench bench-service crash conformance clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service crash damage conformance clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ bench-service: $(ENVIRONMENT) $(PEERS)/.installed  ## load on the service beside
 
 crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
 	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)
+
+damage: $(ENVIRONMENT)  ## damage every byte of a small store and look what a server makes of it (half an hour; EVERY=)
+	@DAMAGE_EVERY=$(EVERY) $(RUN) -m pytest -s tests/service/test_damage.py $(ARGS)
 
 conformance: $(VENV)/.torch  ## compare with the real PyTorch (installs it, a few GB where only CUDA builds are to be had)
 	@$(RUN) -m tests.conformance.opinfo

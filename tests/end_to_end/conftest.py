@@ -25,10 +25,25 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+BOUNDED = (
+    "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
+    "from service.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
 def start(port: int, **settings: str) -> subprocess.Popen[bytes]:
+    return _started(["-m", "service"], port, settings)
+
+
+def start_bounded(port: int, file_bytes: int, **settings: str) -> subprocess.Popen[bytes]:
+    """Start it where its files may not grow past so many bytes, as on a disk that is full."""
+    return _started(["-c", BOUNDED.format(file_bytes)], port, settings)
+
+
+def _started(command: list[str], port: int, settings: dict[str, str]) -> subprocess.Popen[bytes]:
     environment = {"GRADWIRE_LINGER": "0", **os.environ, **{f"GRADWIRE_{k.upper()}": v for k, v in settings.items()}}
     return subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", "--port", str(port)],
+        [sys.executable, *command, "serve", "--port", str(port)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

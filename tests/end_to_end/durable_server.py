@@ -12,18 +12,19 @@ from typing import Any
 
 import httpx
 
-from tests.end_to_end.conftest import free_port, start, stop, wait_until_healthy
+from tests.end_to_end.conftest import free_port, start, start_bounded, stop, wait_until_healthy
 
 __all__ = ["gradwire", "made", "served"]
 
 
 @contextmanager
 def served(
-    path: Path, *, killed: bool = False, **settings: str
+    path: Path, *, killed: bool = False, file_bytes: int | None = None, **settings: str
 ) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = start(port, data_dir=str(path), **settings)
+    given = {"data_dir": str(path), **settings}
+    process = start(port, **given) if file_bytes is None else start_bounded(port, file_bytes, **given)
     try:
         wait_until_healthy(url, process)
         with httpx.Client(base_url=f"{url}/v1", timeout=60) as http:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.end_to_end.conftest import free_port, start, wait_until_healthy
-from tests.end_to_end.durable_server import made, served
+from tests.end_to_end.durable_server import gradwire, made, served
 
 
 def test_a_restart_is_not_noticed(tmp_path: Path) -> None:
@@ -150,6 +150,30 @@ def test_a_store_that_takes_no_write_is_still_read(tmp_path: Path) -> None:
             assert int(answer.headers["Retry-After"]) >= 1
         assert http.get(f"{session}/tensors/x").json()["data"] == [1.0]
         assert len(http.get("/sessions").json()["sessions"]) == 1
+
+
+def test_a_full_disk_takes_no_more_and_is_read(tmp_path: Path) -> None:
+    """A write that the system refuses (files may not grow): nothing of it is kept, all that was acknowledged is, and reads go on."""
+    values = [float(k) for k in range(500)]
+    with served(tmp_path, file_bytes=600_000) as (http, _):
+        session = made(http)
+        kept = []
+        for k in range(1_000):
+            answer = http.post(f"{session}/tensors", json={"id": f"x{k}", "data": values})
+            if answer.status_code != 201:
+                break
+            kept.append(f"x{k}")
+        assert len(kept) > 10
+        for refused in (answer, http.post("/sessions"), http.delete(session)):
+            assert (refused.status_code, refused.json()["type"]) == (503, "/errors/read-only"), refused.text
+            assert int(refused.headers["Retry-After"]) >= 1
+        before = http.get(f"{session}/tensors", params={"data": "always"})
+        assert [t["id"] for t in before.json()["tensors"]] == kept
+        assert http.get(f"{session}/tensors/x0/data").json()["data"] == values
+    assert gradwire("verify", tmp_path)[0] == 0
+    with served(tmp_path) as (http, _):
+        assert http.get(f"{session}/tensors", params={"data": "always"}).content == before.content
+        assert http.post(f"{session}/ops/add_", json={"args": ["x0", 1]}).status_code == 200
 
 
 def test_a_damaged_session_answers_nothing_and_others_go_on(tmp_path: Path) -> None:

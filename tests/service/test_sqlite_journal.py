@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from service.journal.directory import Head, StoreError
 from service.journal.sqlite import SQLiteJournal
-from service.sessions.ports import Deletion, Record, Snapshot, Stored
+from service.sessions.ports import Deletion, Record
 from service.steps.errors import Damaged, NumberTaken, ReadOnly
-
-FILES = ("gradwire.db", "gradwire.db-wal", "head")
-
-
-def written(path: Path, logs: int = 3, records: int = 6) -> dict[str, Stored]:
-    """A small store, and what it holds; as a process leaves it that was killed."""
-    journal = SQLiteJournal(path / "first")
-    for k in range(logs):
-        name = f"session-{k}"
-        journal.commit([Record(name, 0, "created", {"created": float(k)})]).result()
-        for n in range(1, records + 1):
-            journal.commit([Record(name, n, "work", {"n": n, "bytes": bytes([k, n]) * 20})]).result()
-    journal.commit([Snapshot("session-1", 4, {"state": "after four"})]).result()
-    held = {name: journal.load(name) for name in journal.logs()}
-    (path / "killed").mkdir()
-    for name in FILES:
-        shutil.copy(path / "first" / name, path / "killed" / name)
-    journal.close()
-    return {name: stored for name, stored in held.items() if stored is not None}
+from tests.service.stores import written
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
@@ -158,58 +138,6 @@ def test_a_store_behind_its_head_says_so(tmp_path: Path) -> None:
     with pytest.raises(ReadOnly):
         journal.commit([Record("new", 0, "created")]).result()
     journal.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "closed"),
-    [("gradwire.db", True), ("gradwire.db", False), ("gradwire.db-wal", False), ("head", True), ("head", False)],
-)
-def test_no_damaged_byte_gives_a_wrong_value(tmp_path: Path, name: str, closed: bool) -> None:
-    """A byte flipped anywhere: every log is as it was, or refused, or the store says that it is damaged."""
-    held = written(tmp_path)
-    source = tmp_path / ("first" if closed else "killed")  # with its log folded in, and with all of it in the log
-    size = (source / name).stat().st_size
-    generator = np.random.default_rng(7)
-    outcomes = {"whole": 0, "refused": 0, "read-only": 0, "not opened": 0}
-    for at in sorted({int(i) for i in generator.integers(0, size, 120)}):
-        target = tmp_path / "damaged"
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        for each in FILES:
-            if (source / each).exists():
-                shutil.copy(source / each, target / each)
-        content = bytearray((source / name).read_bytes())
-        content[at] ^= 1 << int(generator.integers(0, 8))
-        (target / name).write_bytes(content)
-        outcomes[damage_seen(target, held)] += 1
-    assert sum(outcomes.values()) > 20
-    noticed = outcomes["refused"] + outcomes["read-only"]
-    assert (noticed > 0) == (name == ("gradwire.db" if closed else "gradwire.db-wal")), outcomes
-
-
-def damage_seen(path: Path, held: dict[str, Stored]) -> str:
-    try:
-        journal = SQLiteJournal(path)
-    except StoreError:
-        return "not opened"
-    refused = False
-    lost = journal.trouble is not None and "was acknowledged" in journal.trouble
-    try:
-        for name, stored in held.items():
-            try:
-                found = journal.load(name)
-            except Damaged:
-                refused = True
-                continue
-            if found is None:
-                assert lost or not journal.complete, f"{name} is not there"
-            elif lost:  # what was acknowledged is gone, and that is said; what is there is a beginning of it
-                assert list(found.records) == list(stored.records)[: len(found.records)] or found.snapshot is None
-            else:
-                assert found == stored
-        return "read-only" if journal.trouble is not None else "refused" if refused else "whole"
-    finally:
-        journal.close()
 
 
 def test_a_row_that_says_too_much_of_another_is_refused(tmp_path: Path) -> None:
