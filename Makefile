@@ -23,7 +23,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench bench-service crash damage conformance clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service bench-durable crash damage conformance clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench: $(VENV)/.torch $(VENV)/peers/.installed  ## time operators and workloads 
 
 bench-service: $(ENVIRONMENT) $(PEERS)/.installed  ## load on the service beside an echo and the peers' servers (ARGS= for its flags)
 	@$(RUN) -m tests.benchmarks.service --peers $(PEERS)/bin/python $(ARGS)
+
+bench-durable: $(ENVIRONMENT)  ## writes a second in memory and on disk, speed of replay, memory of sessions (ARGS= for its flags)
+	@$(RUN) -m tests.benchmarks.durable $(ARGS)
 
 crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
 	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)

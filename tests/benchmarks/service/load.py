@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ["Load", "Shot", "generator", "latencies", "percentile", "run"]
+__all__ = ["Load", "Shot", "each_its_own", "generator", "latencies", "percentile", "run"]
 
 WRK = shutil.which("wrk")
 SCRIPT = """
@@ -110,9 +111,15 @@ async def _repeat(shot: Shot, stop: float, pause: float = 0.0) -> list[tuple[flo
 
 
 def _by_asyncio(shot: Shot, seconds: float, connections: int) -> Load:
+    return each_its_own([shot] * connections, seconds=seconds)
+
+
+def each_its_own(shots: Sequence[Shot], *, seconds: float) -> Load:
+    """The load of clients that each ask something else, over a connection of their own."""
+
     async def all_of_them() -> list[list[tuple[float, int]]]:
         stop = time.perf_counter() + seconds
-        return await asyncio.gather(*(_repeat(shot, stop) for _ in range(connections)))
+        return await asyncio.gather(*(_repeat(shot, stop) for shot in shots))
 
     answers = [a for each in asyncio.run(all_of_them()) for a in each]
     return Load(len(answers) / seconds, sum(status >= 400 for _, status in answers))
