@@ -33,7 +33,7 @@ from service.sessions.transaction import Transaction
 from service.steps.errors import Damaged, ServiceError
 from service.steps.outcome import Done
 from service.steps.patience import PATIENCE
-from service.steps.step import Step
+from service.steps.step import AUTO, Step, read_ids
 
 __all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
 
@@ -94,6 +94,14 @@ def _entry(done: Done) -> dict[str, Any]:
         return {"kind": done.kind, "data": done.what}
     assert done.outcome is not None
     return {**done.what.to_json(), "ids": list(done.outcome.ids), "row": done.row}
+
+
+def _step(entry: Mapping[str, Any]) -> Step:
+    """The step of an entry, which was checked when it came."""
+    args = entry["args"]
+    if type(args) is not list:
+        args = args.rows()
+    return Step(entry["op"], tuple(args), entry["kwargs"], read_ids(entry["id"]) if "id" in entry else AUTO)
 
 
 def _checksum(tx: Transaction) -> int:
@@ -189,8 +197,7 @@ def _redo(tx: Transaction, record: Record) -> bool:
             if tx.done[-1].what["names"] != entry["data"]["names"]:
                 raise Damaged(f"record {record.number} of the session binds other names than it did")
             continue
-        given = {k: entry[k] for k in ("op", "args", "kwargs", "id") if k in entry}
-        outcome = tx.step(Step.from_json(given))
+        outcome = tx.step(_step(entry))
         if list(outcome.ids) != entry["ids"] or tx.done[-1].row != entry["row"]:
             raise Damaged(f"record {record.number} of the session binds other ids, or another operator, than it did")
     if _checksum(tx) != data["sum"]:
