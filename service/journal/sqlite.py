@@ -26,7 +26,7 @@ from service.journal.records import checksum, packed
 from service.journal.tables import SCHEMA, VERSION, connected, counters, first_of, log_of, scanned
 from service.journal.wal import frames_in
 from service.sessions.ports import Change, Deletion, Record, Stored
-from service.steps.errors import Damaged, NumberTaken, ReadOnly
+from service.steps.errors import Damaged, NumberTaken, Overloaded, ReadOnly
 
 __all__ = ["Durability", "SQLiteJournal"]
 
@@ -340,15 +340,24 @@ class SQLiteJournal:
             done.set_exception(ReadOnly(self._trouble, retry_after=30))
             return
         try:
+            self._empty_log()
             execute = self._connection.execute
-            execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             if whole or 2 * execute("PRAGMA freelist_count").fetchone()[0] > execute("PRAGMA page_count").fetchone()[0]:
                 execute("VACUUM")
-                execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._empty_log()
         except Exception as error:  # noqa: BLE001 - the future carries it
             done.set_exception(error)
         else:
             done.set_result(None)
+
+    def _empty_log(self) -> None:
+        """Nobody who writes waits long for somebody who reads, such as a backup. Errors: Overloaded; then it is tried again later."""
+        self._connection.execute("PRAGMA busy_timeout = 100")
+        try:
+            if self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise Overloaded("the store is being read, and its log cannot be emptied now", retry_after=30)
+        finally:
+            self._connection.execute("PRAGMA busy_timeout = 10000")
 
     def close(self) -> None:
         if self._closed:

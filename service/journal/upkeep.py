@@ -110,11 +110,13 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _counted(connection: sqlite3.Connection, file: Path, progress: Progress) -> tuple[Found, Scan]:
     """Every row looked at. Errors: StoreError, sqlite3.Error."""
-    found = Found(commits=counters(connection), bytes=file.stat().st_size)
+    log = file.with_name(f"{file.name}-wal")
+    size = file.stat().st_size
+    found = Found(commits=counters(connection), bytes=size + (log.stat().st_size if log.exists() else 0))
     tables = ("records", "snapshots")
     rows = sum(connection.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in tables)  # noqa: S608 - one of two
     with progress("checksums", rows) as seen:
-        scan = scanned(connection, found.bytes, whole=True, seen=seen)
+        scan = scanned(connection, size, whole=True, seen=seen)
     found.records = scan.rows
     found.troubles += scan.troubles
     found.damaged.update(scan.damaged)

@@ -345,9 +345,11 @@ class SessionManager:
                 await self.end(session_id)
         if self._deleted or self.ledger.stale:
             self._deleted = False
-            with suppress(ServiceError):
+            try:
                 await self.ledger.fold()
                 await self._executor.run(self._journal.compact, heavy=True)
+            except ServiceError:
+                self._deleted = True  # later, then
 
     # -- run -------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import struct
+import subprocess
+import sys
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -247,6 +251,47 @@ def test_what_was_deleted_is_gone_after_compaction(tmp_path: Path) -> None:
     with served(tmp_path) as (http, _):
         assert said(http, kept) == before
         assert http.post(f"{kept}/run", json={"code": "loss().item()"}).status_code == 200
+
+
+def test_a_server_empties_what_held_deleted_data_by_itself(tmp_path: Path) -> None:
+    """Also where a backup has read it meanwhile: it is tried again."""
+    with served(tmp_path, session_ttl="1") as (http, _), closing(sqlite3.connect(tmp_path / "gradwire.db")) as reader:
+        kept, gone = made(http), made(http)
+        typed = {"dtype": "float64", "data": [SECRET] * 40}
+        http.post(f"{kept}/tensors", json={"id": "x", "data": [1.0]}).raise_for_status()
+        http.post(f"{gone}/tensors", json={"id": "secret", "data": typed}).raise_for_status()
+        code = f"def area(x):\n    return x * {SECRET}"
+        http.put("/functions/area", json={"code": code}).raise_for_status()
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM records").fetchone()
+        assert http.delete(gone).status_code == 204
+        assert http.delete("/functions/area").status_code == 204
+        time.sleep(2.5)
+        assert marks(tmp_path)
+        reader.execute("ROLLBACK")
+        deadline = time.monotonic() + 30
+        while marks(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert marks(tmp_path) == set()
+        assert http.get(f"{kept}/tensors/x").json()["data"] == [1.0]
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
+    with served(tmp_path / "store") as (http, _):
+        filled(http)
+    screen, terminal = os.openpty()
+    command = [sys.executable, "-m", "service", "backup", str(tmp_path / "store"), str(tmp_path / "copy")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, timeout=120, check=True)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # a terminal that nobody holds any more has an end like this
+        while part := os.read(screen, 65_536):
+            shown += part
+    os.close(screen)
+    assert b"pages" in shown
+    assert b"100%" in shown
+    assert b"[" not in done.stdout
+    assert gradwire("verify", tmp_path / "store")[2] == ""
 
 
 def test_help_says_what_there_is() -> None:
