@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 from service.journal.directory import Directory, Head, StoreError, sync_file
 from service.journal.records import checksum, packed
-from service.journal.tables import SCHEMA, VERSION, connected, counters, first_of, log_of, scanned
+from service.journal.tables import SCHEMA, UNREADABLE, VERSION, connected, counters, first_of, log_of, scanned
 from service.journal.wal import frames_in
 from service.sessions.ports import Change, Deletion, Record, Stored
 from service.steps.errors import Damaged, NumberTaken, Overloaded, ReadOnly
@@ -62,10 +62,12 @@ class SQLiteJournal:
         self._synced = 0.0
         self._closed = False
         self._directory = Directory(path)
+        self._opened = contextlib.ExitStack()
+        self._opened.callback(self._directory.close)
         try:
             self._open()
-        except (sqlite3.Error, OSError, StoreError) as error:
-            self._directory.close()
+        except (*UNREADABLE, OSError, StoreError) as error:
+            self._opened.close()
             if isinstance(error, StoreError):
                 raise
             raise StoreError(
@@ -85,6 +87,7 @@ class SQLiteJournal:
         self._wal = file.with_name("gradwire.db-wal")
         torn = frames_in(self._wal)
         self._head = Head(self._directory.path / "head")
+        self._opened.callback(self._head.close)
         self._connection = self._connect(file)
         self._reader = self._connect(file)
         busy, whole, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -104,6 +107,7 @@ class SQLiteJournal:
 
     def _connect(self, file: Path) -> sqlite3.Connection:
         connection = connected(file)
+        self._opened.callback(connection.close)
         full = {"always": "FULL", "interval": "NORMAL", "none": "OFF"}[self._durability]
         for pragma in ("journal_mode = WAL", f"synchronous = {full}", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -192,7 +196,7 @@ class SQLiteJournal:
             last = self._transaction(ready)
         except Exception as error:  # noqa: BLE001 - whatever it was, what is kept now is not known
             self._fail(f"the store could not be written: {error}")
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*UNREADABLE):
                 self._connection.execute("ROLLBACK")
             for _, _, done in ready:
                 if not done.done():
@@ -306,7 +310,7 @@ class SQLiteJournal:
         try:
             with self._reading:
                 return log_of(self._reader, log, end)
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             self._fail(f"the store could not be read: {error}")
             raise Damaged(f"what is stored of the session cannot be read: {error}") from error
 
@@ -368,7 +372,4 @@ class SQLiteJournal:
         if self._dirty:
             self._sync_now()
         self._trouble = self._trouble or "the journal was closed"
-        self._reader.close()
-        self._connection.close()
-        self._head.close()
-        self._directory.close()
+        self._opened.close()

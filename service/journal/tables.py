@@ -16,8 +16,10 @@ from service.journal.records import Unreadable, checksum, read_record, read_snap
 from service.sessions.ports import Record, Stored
 from service.steps.errors import Damaged
 
-__all__ = ["SCHEMA", "VERSION", "Scan", "connected", "counters", "first_of", "log_of", "scanned"]
+__all__ = ["SCHEMA", "UNREADABLE", "VERSION", "Scan", "connected", "counters", "first_of", "log_of", "scanned"]
 
+UNREADABLE: Final = (sqlite3.Error, UnicodeError)
+"""What reading a damaged store may raise; the latter where SQLite's sentence repeats damaged text."""
 CHECKED: Final = 256 * 2**20  # bytes of a store up to which its whole structure is looked through
 VERSION: Final = 1  # of the tables
 SCHEMA: Final = """
@@ -49,7 +51,11 @@ def connected(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
     where, uri = (f"{file.absolute().as_uri()}?mode=ro", True) if read_only else (str(file), False)
     connection = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=10, uri=uri)
     connection.text_factory = lambda text: text.decode(errors="replace")
-    connection.execute("PRAGMA cell_size_check = ON")
+    try:
+        connection.execute("PRAGMA cell_size_check = ON")
+    except UNREADABLE:
+        connection.close()
+        raise
     return connection
 
 
@@ -88,7 +94,7 @@ def scanned(
                 elif table == "records":
                     numbers.setdefault(name, set()).add(number)
         seen(scan.rows % 256)
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         scan.complete = False
         scan.troubles.append(f"the store is damaged: {error}")
     if scan.troubles:
@@ -119,7 +125,7 @@ def _compare(connection: sqlite3.Connection, scan: Scan, seen: dict[str, set[int
                 indexed.setdefault(name, set()).add(number)
             else:
                 scan.complete = False
-    except sqlite3.Error:
+    except UNREADABLE:
         scan.complete = False
         for name in seen:
             scan.damaged.setdefault(name, "the index of the store cannot be read")
@@ -175,6 +181,6 @@ def first_of(connection: sqlite3.Connection, log: str) -> Record | None:
             connection, "SELECT number, payload, crc FROM records WHERE log = ? AND number = 0", log
         ):
             return read_record(log, number, payload)
-    except (sqlite3.Error, Unreadable, Damaged):
+    except (*UNREADABLE, Unreadable, Damaged):
         return None
     return None

@@ -20,7 +20,7 @@ from typing import Any, Final
 from service.journal.directory import Directory, Head, StoreError, read_head, sync_directory
 from service.journal.function_store import LedgerStore
 from service.journal.sqlite import SQLiteJournal
-from service.journal.tables import Scan, connected, counters, log_of, scanned
+from service.journal.tables import UNREADABLE, Scan, connected, counters, log_of, scanned
 from service.sessions.ledger import Ledger
 from service.sessions.limits import Limits
 from service.sessions.plain import Unstorable
@@ -102,7 +102,7 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("BEGIN")
             connection.execute("SELECT COUNT(*) FROM counters").fetchone()
             yield connection
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise StoreError(
             f"the store {file} cannot be read: {error}; restore it from a backup, or look at the disk"
         ) from error
@@ -178,7 +178,7 @@ def _made(file: Path) -> Iterator[Path]:
             os.close(descriptor)
         partial.rename(file)
         sync_directory(file.absolute().parent)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *UNREADABLE) as error:
         raise StoreError(f"{file} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
         partial.unlink(missing_ok=True)
@@ -208,7 +208,7 @@ def restored_to(file: Path, path: Path, progress: Progress = silent) -> Found:
     with _reading(file) as source:
         try:
             held = source.execute("SELECT name, payload, crc FROM backup").fetchall()
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise StoreError(f"{file} is no backup that gradwire made: {error}") from error
         found, _ = _counted(source, file, progress)
         if any(zlib.crc32(content) != crc for _, content, crc in held):
@@ -265,7 +265,7 @@ def compacted(path: Path, progress: Progress = silent) -> tuple[Found, int]:
         found.sessions = sum(not name.startswith("@") for name in names)
         found.commits = journal.commits
         found.bytes = (path / NAME).stat().st_size
-    except (ServiceError, sqlite3.Error) as error:
+    except (ServiceError, *UNREADABLE) as error:
         raise StoreError(f"the store {path} could not be written: {error}") from error
     finally:
         journal.close()

@@ -21,7 +21,7 @@ def written(path: Path, logs: int = 3, records: int = 6, durability: Durability 
         journal.commit([Record(name, 0, "created", {"created": float(k)})]).result()
         for n in range(1, records + 1):
             journal.commit([Record(name, n, "work", {"n": n, "bytes": bytes([k, n]) * 20})]).result()
-    journal.commit([Snapshot("session-1", max(1, records - 2), {"state": "after some"})]).result()
+    journal.commit([Snapshot("session-1", max(2, records - 2), {"state": "after some"})]).result()
     held = {name: journal.load(name) for name in journal.logs()}
     (path / "killed").mkdir()
     for name in FILES:
