@@ -217,8 +217,11 @@ def restored_to(file: Path, path: Path, progress: Progress = silent) -> Found:
             raise StoreError(f"{file} is damaged, and nothing was restored: {'; '.join(found.troubles)}")
         directory = Directory(path)
         try:
-            if (path / NAME).exists():
-                raise StoreError(f"{path} holds a store already; name an empty directory, or remove it")
+            left = [name for name in (NAME, f"{NAME}-wal", f"{NAME}-shm") if (path / name).exists()]
+            if left:  # a log that is left would be taken for the new store's
+                raise StoreError(
+                    f"{path} holds a store already ({', '.join(left)}); name an empty directory, or empty it"
+                )
             with _made(path / NAME) as partial:
                 _copy(source, partial, progress)
                 with closing(connected(partial)) as copy:
@@ -228,6 +231,7 @@ def restored_to(file: Path, path: Path, progress: Progress = silent) -> Found:
                     if name == KEYS:
                         with _made(path / KEYS) as keys:
                             keys.write_bytes(content)
+                (path / "head").unlink(missing_ok=True)
                 head = Head(path / "head")
                 head.write(found.commits, sync=True)
                 head.close()
