@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import struct
@@ -48,6 +49,21 @@ def said(http: httpx.Client, session: str) -> bytes:
     return http.get(f"{session}/tensors", params={"data": "always"}).raise_for_status().content
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of a server that was killed; for copies."""
+    path = tmp_path_factory.mktemp("killed") / "store"
+    with served(path, killed=True) as (http, _):
+        filled(http)
+    return path
+
+
+@pytest.fixture
+def store(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(killed, tmp_path / "copy of it"))
+
+
 def test_a_store_that_is_whole_is_whole_while_it_serves_and_after(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with served(store, killed=True) as (http, _):
@@ -76,53 +92,45 @@ def test_a_store_that_is_whole_is_whole_while_it_serves_and_after(tmp_path: Path
         ("DROP TABLE snapshots", "no such table"),
     ],
 )
-def test_what_a_server_would_refuse_is_found(tmp_path: Path, change: str, says: str) -> None:
-    with served(tmp_path, killed=True) as (http, _):
-        filled(http)
-    with closing(sqlite3.connect(tmp_path / "gradwire.db")) as store:
-        store.execute(change)
-        store.commit()
-    status, _, err = gradwire("verify", tmp_path)
+def test_what_a_server_would_refuse_is_found(store: Path, change: str, says: str) -> None:
+    with closing(sqlite3.connect(store / "gradwire.db")) as opened:
+        opened.execute(change)
+        opened.commit()
+    status, _, err = gradwire("verify", store)
     assert status in (1, 2)
     assert says in err
 
 
-def test_a_session_that_does_not_give_what_it_gave_is_found(tmp_path: Path) -> None:
+def test_a_session_that_does_not_give_what_it_gave_is_found(store: Path) -> None:
     """A row with a valid checksum whose work comes out different: only doing it again tells."""
-    with served(tmp_path, killed=True) as (http, _):
-        session = filled(http).removeprefix("/sessions/")
-    journal = SQLiteJournal(tmp_path)
+    journal = SQLiteJournal(store)
+    (session,) = (name for name in journal.logs() if not name.startswith("@"))
     stored = journal.load(session)
     assert stored is not None
     last = stored.records[-1]
     data = {**last.data, "done": [{"op": "ones", "args": [2], "kwargs": {}, "id": "z", "ids": ["z"], "row": "ones"}]}
     journal.commit([Record(session, last.number + 1, "work", {**data, "sum": 1})]).result()
     journal.close()
-    status, _, err = gradwire("verify", tmp_path)
+    status, _, err = gradwire("verify", store)
     assert status == 1
     assert f"session {session[:8]}… is damaged" in err
     assert session not in err
-    assert gradwire("verify", "--no-replay", tmp_path)[0] == 0
+    assert gradwire("verify", "--no-replay", store)[0] == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 1024, None])
-def test_a_damaged_head_is_found(tmp_path: Path, content: bytes | None) -> None:
-    with served(tmp_path) as (http, _):
-        filled(http)
-    (tmp_path / "head").unlink()
+def test_a_damaged_head_is_found(store: Path, content: bytes | None) -> None:
+    (store / "head").unlink()
     if content is not None:
-        (tmp_path / "head").write_bytes(content)
-    status, _, err = gradwire("verify", tmp_path)
+        (store / "head").write_bytes(content)
+    status, _, err = gradwire("verify", store)
     assert status in (1, 2)
     assert "'head'" in err
 
 
-def test_a_damaged_file_of_keys_is_found(tmp_path: Path) -> None:
-    assert gradwire("keys", "create", "--data-dir", tmp_path)[0] == 0
-    with served(tmp_path):
-        pass
-    (tmp_path / "keys").write_text("{")
-    status, _, err = gradwire("verify", tmp_path)
+def test_a_damaged_file_of_keys_is_found(store: Path) -> None:
+    (store / "keys").write_text("{")
+    status, _, err = gradwire("verify", store)
     assert (status, "keys" in err) == (1, True)
 
 
@@ -202,10 +210,8 @@ def test_a_damaged_session_is_copied_as_it_is_and_said(tmp_path: Path) -> None:
         assert http.get(bad).status_code == 410
 
 
-def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
-    store, file, again = tmp_path / "store", tmp_path / "copy", tmp_path / "again"
-    with served(store) as (http, _):
-        filled(http)
+def test_what_is_no_backup_is_not_restored(store: Path, tmp_path: Path) -> None:
+    file, again = tmp_path / "copy", tmp_path / "again"
     assert gradwire("backup", store, file)[0] == 0
     content = bytearray(file.read_bytes())
     for at in range(4096 * 2, len(content), 64):  # every page but the first two
@@ -283,11 +289,9 @@ def test_a_server_empties_what_held_deleted_data_by_itself(tmp_path: Path) -> No
         assert http.get(f"{kept}/tensors/x").json()["data"] == [1.0]
 
 
-def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
-    with served(tmp_path / "store") as (http, _):
-        filled(http)
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(store: Path, tmp_path: Path) -> None:
     screen, terminal = os.openpty()
-    command = [sys.executable, "-m", "service", "backup", str(tmp_path / "store"), str(tmp_path / "copy")]
+    command = [sys.executable, "-m", "service", "backup", str(store), str(tmp_path / "copy")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, timeout=120, check=True)
     os.close(terminal)
     shown = b""
@@ -298,7 +302,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> Non
     assert b"pages" in shown
     assert b"100%" in shown
     assert b"[" not in done.stdout
-    assert gradwire("verify", tmp_path / "store")[2] == ""
+    assert gradwire("verify", store)[2] == ""
 
 
 def test_help_says_what_there_is() -> None:
