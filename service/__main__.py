@@ -14,7 +14,7 @@ from service.auth.api_keys import KeyFile, KeyFileError
 from service.auth.command import add_keys
 from service.journal.command import add_upkeep
 from service.server import Server
-from service.settings import KINDS, Settings, describe, from_environment
+from service.settings import FILE, KINDS, Settings, describe, from_environment, option
 from service.telemetry.logs import configure
 
 __all__ = ["main", "parser"]
@@ -34,14 +34,17 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "serve",
         help="run the service",
-        description="Run the service. With --data-dir sessions outlive the process; without, they are kept in memory only.",
+        description="Run the service. With --data-dir sessions outlive the process; without, they are kept in memory only. Each option is "
+        "a setting, which may also stand in the environment, or in a file under its name, as in: port = 9000. The command line goes "
+        "before the environment, and that before the file.",
     )
+    command.add_argument("--settings", metavar="FILE", help=f"A TOML file of settings. [none; {FILE}]")
     for name, variable, default, unit, sentence in describe():
-        option, text = f"--{name.replace('_', '-')}", f"{sentence} [{default}; {variable}]"
+        text = f"{sentence} [{default}; {variable}]"
         if KINDS[name] is bool:
-            command.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+            command.add_argument(option(name), action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            command.add_argument(option, type=KINDS[name], metavar=unit.upper(), help=text)
+            command.add_argument(option(name), type=KINDS[name], metavar=unit.upper(), help=text)
     add_keys(commands)
     add_upkeep(commands, _wrong_keys)
     return top

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api import problems
 from service.api.authentication import Authentication
+from service.api.cors import CrossOrigin
 from service.api.direct import Direct
 from service.api.exchange import Parts, Tenancy
 from service.api.functions import read_values
@@ -154,6 +155,8 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         seconds=settings.request_seconds,
         most_seconds=settings.most_request_seconds,
     )
+    if settings.origins:
+        app.front = CrossOrigin(app.front, settings.origins)
     app.openapi = lambda: document(app, keys=asks())  # type: ignore[method-assign]
     return app
 

@@ -1,22 +1,40 @@
-"""Every knob: its environment variable, type, unit, default and one sentence. The command line has an option for each."""
+"""Every knob, once: type, unit, default, bounds and one sentence.
+
+From here come the options of the command line, the environment variables, the keys of a settings file, their checks and what is said of them.
+What is given twice goes by the nearer: command line, then environment, then file.
+"""
 
 from __future__ import annotations
 
+import difflib
+import math
 import os
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Settings", "describe", "from_environment", "parse"]
+__all__ = ["FILE", "KINDS", "Settings", "describe", "from_environment", "from_file", "option", "parse"]
 
+FILE: Final = "GRADWIRE_SETTINGS"
+"""The environment variable that names a settings file."""
 MIB = 2**20
 GUARDABLE = frozenset({"docs", "guide", "metrics", "playground"})
 DURABILITIES = ("always", "interval", "none")
 
 
-def _knob(default: Any, unit: str, sentence: str, *, least: float = 1) -> Any:
-    """A setting: ``GRADWIRE_`` and its name in capitals is the environment variable."""
-    return field(default=default, metadata={"unit": unit, "sentence": sentence, "least": least})
+ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?)(:[0-9]{1,5})?")
+_WORDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_NO_SETTINGS: Final = {"GRADWIRE_CI", FILE}
+
+
+def _knob(
+    default: Any, unit: str, sentence: str, *, least: float = 1, most: float = math.inf, several: bool = False
+) -> Any:
+    """A setting: ``GRADWIRE_`` and its name in capitals is the environment variable. several: in a file a list of texts will do."""
+    bounds = {"least": least, "most": most}
+    return field(default=default, metadata={"unit": unit, "sentence": sentence, "several": several, **bounds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +42,7 @@ class Settings:
     """How the service runs. Limits are checked before any work; over one, the answer names it."""
 
     host: str = _knob("127.0.0.1", "address", "The address to listen on.")
-    port: int = _knob(8000, "port", "The port to listen on.", least=0)
+    port: int = _knob(8000, "port", "The port to listen on.", least=0, most=65_535)
     insecure: bool = _knob(
         False, "true or false", "Listen on an address that others reach although no API key is asked for."
     )
@@ -37,6 +55,13 @@ class Settings:
         "metrics",
         "names",
         "Which pages need a key too, where keys are asked for: docs, guide, metrics, playground, with commas between, or none.",
+        several=True,
+    )
+    cors_origins: str = _knob(
+        "",
+        "origins",
+        "Which other origins a browser may send requests from, like https://lab.example, with commas between; without one, none may.",
+        several=True,
     )
     auth_failures: int = _knob(
         20, "requests", "How many requests without a valid key an address has per minute; over it 429."
@@ -53,7 +78,7 @@ class Settings:
     session_nodes: int = _knob(50_000, "nodes", "The most nodes of a session's graphs; over it 422.")
     session_tensors: int = _knob(50_000, "ids", "The most ids of a session; over it 422.")
     batch_steps: int = _knob(2_000, "steps", "The most steps of a batch; over it 422.")
-    step_outputs: int = _knob(1_000, "outputs", "The most outputs of one step; over it 422.")
+    step_outputs: int = _knob(1_000, "outputs", "The most outputs of one step, and inputs of a function; over it 422.")
     request_cost: int = _knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
     batch_cost: int = _knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")
     script_seconds: float = _knob(10.0, "seconds", "How long a script may run; over it 422.")
@@ -69,6 +94,7 @@ class Settings:
     script_threads: int = _knob(2, "threads", "Threads for scripts, apart from those for other work.")
     functions: int = _knob(1_000, "functions", "The most functions of a tenant; over it 422.")
     function_versions: int = _knob(16, "versions", "How many versions of a function are kept.")
+    function_source_bytes: int = _knob(262_144, "bytes", "The longest text of a function; over it 422.")
     functions_bytes: int = _knob(256 * MIB, "bytes", "What all functions may hold, constants included; over it 422.")
     request_seconds: float = _knob(
         10.0,
@@ -130,24 +156,59 @@ class Settings:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            value = getattr(self, f.name)
-            if not isinstance(value, (str, bool)) and not value >= f.metadata["least"]:
-                least = f"{f.metadata['least']} {f.metadata['unit']}"
-                raise ValueError(f"{f.name} must be at least {least}, not {value}")
-        if self.durability not in DURABILITIES:
-            raise ValueError(f"durability must be one of {', '.join(DURABILITIES)}")
-        if not self.guarded_pages <= GUARDABLE:
-            raise ValueError(f"guarded must name some of {', '.join(sorted(GUARDABLE))}, or none")
+            found = _wrong(f.name, getattr(self, f.name))
+            if found:
+                raise ValueError(f"{f.name} {found}")
 
     @property
     def guarded_pages(self) -> frozenset[str]:
         """The pages that need a key."""
-        names = frozenset(name.strip() for name in self.guarded.split(","))
-        return frozenset() if names == {"none"} else names
+        return _guarded(self.guarded)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins that a browser may send requests from."""
+        return _listed(self.cors_origins)
 
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-KINDS: dict[str, type] = {f.name: type(f.default) for f in fields(Settings)}
+KINDS: Final[dict[str, type]] = {f.name: type(f.default) for f in fields(Settings)}
+"""The type of each setting."""
+_KNOBS: Final = {f.name: f.metadata for f in fields(Settings)}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _guarded(text: str) -> frozenset[str]:
+    names = frozenset(_listed(text))
+    return frozenset() if names == {"none"} else names
+
+
+def _wrong(name: str, value: Any) -> str | None:
+    """What a value of the right type must be, and is not."""
+    knob = _KNOBS[name]
+    if KINDS[name] in (int, float) and not knob["least"] <= value <= knob["most"]:
+        over = value > knob["most"]
+        bound = f"at most {knob['most']}" if over else f"at least {knob['least']}"
+        return f"must be {bound} {knob['unit']}, not {value}"
+    if name == "durability" and value not in DURABILITIES:
+        return f"must be one of {', '.join(DURABILITIES)}"
+    if name == "guarded" and not _guarded(value) <= GUARDABLE:
+        return f"must name some of {', '.join(sorted(GUARDABLE))}, or none"
+    if name == "cors_origins" and not all(ORIGIN.fullmatch(o) for o in _listed(value)):
+        return "must be origins as browsers send them, like https://lab.example or http://localhost:3000, without * and without a path"
+    return None
+
+
+def option(name: str) -> str:
+    """The option of the command line.
+
+    >>> option("data_dir")
+    '--data-dir'
+    """
+    return "--" + name.replace("_", "-")
 
 
 def parse(name: str, text: str) -> Any:
@@ -159,14 +220,63 @@ def parse(name: str, text: str) -> Any:
     return _TRUTH[text.lower()]
 
 
-def from_environment(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
-    """Settings from ``GRADWIRE_*`` variables, with ``given`` (what is not None) on top.
+def from_file(path: str) -> dict[str, Any]:
+    """The settings in a TOML file: ``port = 9000``, each under its name.
 
-    Errors: ValueError names the variable and what it must be.
+    Errors: ValueError in one line names file, key and what was expected.
     """
-    found: dict[str, Any] = {}
-    for name, text in (os.environ if environment is None else environment).items():
-        if not name.startswith("GRADWIRE_") or name == "GRADWIRE_CI":
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - the path as it was given is what errors name
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML: {error}") from None
+    return {key: _typed(path, key, value) for key, value in table.items()}
+
+
+def _typed(path: str, key: str, value: Any) -> Any:
+    """A value of a file, checked. Errors: ValueError."""
+    if key not in KINDS:
+        near = difflib.get_close_matches(key, KINDS, 1)
+        raise ValueError(f"{path}: {key} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    kind, several = KINDS[key], _KNOBS[key]["several"]
+    if several and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        value = ",".join(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{path}: {key} must be {_WORDS[kind]}{' or a list of texts' * several}, not {_shown(value)}")
+    if found := _wrong(key, value):
+        raise ValueError(f"{path}: {key} {found}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date or time")
+
+
+def from_environment(
+    environment: Mapping[str, str] | None = None, *, settings: str | None = None, **given: Any
+) -> Settings:
+    """Settings from a file, with ``GRADWIRE_*`` variables on top of it, and ``given`` (what is not None) on top of all.
+
+    settings: the file; where it is not given, the variable ``GRADWIRE_SETTINGS`` may name one.
+    Errors: ValueError names the file and key, the variable or the option, and what it must be.
+    """
+    environment = os.environ if environment is None else environment
+    path = settings or environment.get(FILE)
+    found = from_file(path) if path else {}
+    for name, text in environment.items():
+        if not name.startswith("GRADWIRE_") or name in _NO_SETTINGS:
             continue
         key = name.removeprefix("GRADWIRE_").lower()
         if key not in KINDS:
@@ -174,8 +284,14 @@ def from_environment(environment: Mapping[str, str] | None = None, **given: Any)
         try:
             found[key] = parse(key, text)
         except ValueError:
-            raise ValueError(f"{name} must be of type {KINDS[key].__name__}") from None
-    found.update({k: v for k, v in given.items() if v is not None})
+            raise ValueError(f"{name} must be {_WORDS[KINDS[key]]}") from None
+        if wrong := _wrong(key, found[key]):
+            raise ValueError(f"{name} {wrong}")
+    for key, value in given.items():
+        if value is not None:
+            if wrong := _wrong(key, value):
+                raise ValueError(f"{option(key)} {wrong}")
+            found[key] = value
     return Settings(**found)
 
 

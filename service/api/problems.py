@@ -269,6 +269,12 @@ STATUSES: Final[dict[int, Kind]] = {
         "A valid API key is needed",
         "Send Authorization: Bearer KEY. Keys are made and revoked by whoever runs the service: gradwire keys create.",
     ),
+    403: Kind(
+        403,
+        "forbidden",
+        "Not for pages of this origin",
+        "A browser asked for a page of another origin: cors_origins lists the origins whose pages may send requests.",
+    ),
     404: TABLE[steps.NotFound],
     405: Kind(
         405, "method-not-allowed", "Method not allowed", "The address has other methods: the header Allow lists them."

@@ -31,13 +31,15 @@ def add_keys(commands: Any) -> None:
     for parser, act in ((create, _create), (listed, _list), (revoke, _revoke)):
         parser.add_argument("--keys-file", metavar="FILE", help="where keys are kept [GRADWIRE_KEYS_FILE]")
         parser.add_argument("--data-dir", metavar="DIR", help="keys are kept in its file keys [GRADWIRE_DATA_DIR]")
+        parser.add_argument("--settings", metavar="FILE", help="a settings file that says either [GRADWIRE_SETTINGS]")
         parser.set_defaults(act=lambda given, act=act: _carried(act, given))
 
 
 def _carried(act: Any, given: dict[str, Any]) -> int:
     """Carry a command out. Answers the exit status."""
     try:
-        settings = from_environment(keys_file=given.pop("keys_file"), data_dir=given.pop("data_dir"))
+        named = {name: given.pop(name) for name in ("settings", "keys_file", "data_dir")}
+        settings = from_environment(**named)
         if not settings.keys_file and not settings.data_dir:
             raise ValueError("say where keys are kept: --keys-file FILE or --data-dir DIR")  # noqa: TRY301 - told below
         act(KeyFile(Path(settings.keys_file or f"{settings.data_dir}/keys")), **given)

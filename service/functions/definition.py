@@ -23,7 +23,6 @@ from service.steps.step import Step, check_id
 __all__ = ["FIELDS", "Definition", "check_name", "frozen", "immutable", "plain", "read_definition"]
 
 FIELDS: Final = frozenset({"code", "constants", "default_dtype", "doc", "inputs", "outputs", "steps"})
-MOST_CODE: Final = 256 * 2**10
 MOST_NAMES: Final = 1_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
 
@@ -110,8 +109,8 @@ def read_definition(body: Mapping[str, Any], read: ReadValues, limits: Limits) -
     if doc is not None and (not isinstance(doc, str) or len(doc) > 10_000):
         raise InvalidInput("'doc' must be a string of at most 10,000 characters", argument="doc")
     inputs = read_specs(body.get("inputs") or {})
-    if len(inputs) > MOST_NAMES:
-        raise LimitExceeded("step_outputs", MOST_NAMES, len(inputs), "inputs", "a function")
+    if len(inputs) > limits.step_outputs:
+        raise LimitExceeded("step_outputs", limits.step_outputs, len(inputs), "inputs", "a function")
     constants = _read_constants(body.get("constants") or {}, default_dtype, read, limits)
     taken = {s.path.partition(".")[0] for s in inputs} & constants.keys()
     if taken:
@@ -120,8 +119,9 @@ def read_definition(body: Mapping[str, Any], read: ReadValues, limits: Limits) -
     if "code" in body:
         if not isinstance(code, str) or not code.strip():
             raise InvalidInput("'code' must be text with a def in it", argument="code")
-        if len(code) > MOST_CODE:
-            raise LimitExceeded("function_code", MOST_CODE, len(code), "characters", "the code")
+        size = len(code.encode("utf-8", "surrogatepass"))
+        if size > limits.function_source_bytes:
+            raise LimitExceeded("function_source_bytes", limits.function_source_bytes, size, "bytes", "the code")
         return Definition(
             code=code,
             inputs=inputs,

@@ -35,6 +35,7 @@ class Limits:
     script_seconds: float = 10.0
     script_steps: int = 1_000_000
     script_source_bytes: int = 65_536
+    function_source_bytes: int = 256 * 2**10
     script_output_bytes: int = 1_000_000
     script_data_bytes: int = 64 * 2**20
     script_depth: int = 200

@@ -21,7 +21,7 @@ DEFINITIONS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "an import": ({"code": "import os\ndef f(x):\n    return x\n"}, "os", {"line": 1}),
     "a loop without end": ({"code": "while True:\n    pass\ndef f(x):\n    return x\n"}, "script", {"limit": "script_steps"}),
     "any number of arguments": ({"code": "def f(*xs):\n    return xs[0]\n"}, "names each of its inputs", {"argument": "code"}),
-    "too much code": ({"code": "#" * 300_000}, "function_code", {"limit": "function_code"}),
+    "too much code": ({"code": "#" * 300_000}, "function_source_bytes", {"limit": "function_source_bytes"}),
     "a spec of nobody": ({"code": CODE, "inputs": {"z": {}}}, "no parameter 'z'", {"argument": "inputs.z"}),
     "a spec that is no object": ({"code": CODE, "inputs": {"x": "float32"}}, "a spec is an object", {"argument": "inputs.x"}),
     "a field that specs lack": ({"code": CODE, "inputs": {"x": {"size": 3}}}, "a spec has the fields", {"argument": "inputs.x"}),
