@@ -1,6 +1,6 @@
 """Every knob, once: type, unit, default, bounds and one sentence.
 
-From here come the options of the command line, the environment variables, the keys of a settings file, their checks and what is said of them.
+From here come the options of the command line, the environment variables, the keys of a settings file, and their checks.
 What is given twice goes by the nearer: command line, then environment, then file.
 """
 
@@ -69,6 +69,9 @@ class Settings:
     threads: int = _knob(2, "threads", "Threads for work of more than a millisecond.")
     request_bytes: int = _knob(32 * MIB, "bytes", "The largest request body; over it 413.")
     json_depth: int = _knob(64, "levels", "How deep JSON may be nested; over it 400.")
+    json_members: int = _knob(
+        200_000, "members", "The most members that the objects of a JSON body have, all together; over it 400."
+    )
     tensor_elements: int = _knob(4 * MIB, "elements", "The largest tensor by elements; over it 422.")
     tensor_bytes: int = _knob(32 * MIB, "bytes", "The largest tensor by bytes; over it 422.")
     tensor_dims: int = _knob(64, "dims", "The most dims of a tensor; over it 422.")
@@ -99,7 +102,7 @@ class Settings:
     request_seconds: float = _knob(
         10.0,
         "seconds",
-        "How long a request may take, checked between steps; over it 503 (422 for an evaluation), and nothing is kept.",
+        "How long a request may take, checked between steps; over it 503, and nothing is kept.",
     )
     most_request_seconds: float = _knob(30.0, "seconds", "The most that a request may ask for by Request-Timeout.")
     scopes: int = _knob(64, "scopes", "The most open scopes of a session; over it 422.")

@@ -18,7 +18,7 @@ from service.sessions.outcomes import Key, Reply
 from service.sessions.transaction import Transaction
 from service.settings import Settings
 from service.steps.errors import InvalidInput
-from service.wire.json_codec import decode, render
+from service.wire.json_codec import Strictness, decode, render
 
 __all__ = [
     "JSON",
@@ -70,6 +70,11 @@ class Parts:
     sessions: SessionManager
     functions: FunctionManager
 
+    @property
+    def strictness(self) -> Strictness:
+        """What JSON may be like."""
+        return Strictness(self.settings.json_depth, self.settings.json_members)
+
 
 class Tenancy:
     """The parts of each tenant, made when they are first needed."""
@@ -106,10 +111,10 @@ async def read_object(request: Request, fields: Collection[str] | None) -> dict[
     if not body:
         return {}
     found = parts(request)
-    kind, depth = content_type_of(request), found.settings.json_depth
+    kind, most = content_type_of(request), found.strictness
     if len(body) > LARGE:
-        return await asyncio.to_thread(checked_object, body, kind, fields, depth)
-    return checked_object(body, kind, fields, depth)
+        return await asyncio.to_thread(checked_object, body, kind, fields, most)
+    return checked_object(body, kind, fields, most)
 
 
 def content_type_of(request: Request) -> str | None:
@@ -138,11 +143,13 @@ async def body_of(request: Request) -> bytes:
         return body
 
 
-def checked_object(body: bytes, content_type: str | None, fields: Collection[str] | None, depth: int) -> dict[str, Any]:
+def checked_object(
+    body: bytes, content_type: str | None, fields: Collection[str] | None, most: Strictness
+) -> dict[str, Any]:
     """A JSON object with none but these fields (None: any); nothing is an empty one. Errors: as ``read_object``."""
     if not body:
         return {}
-    found = decode(body, content_type, max_depth=depth)
+    found = decode(body, content_type, most)
     if not isinstance(found, dict):
         raise InvalidInput("the body must be a JSON object")
     if fields is not None and any(k not in fields for k in found):

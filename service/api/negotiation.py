@@ -63,21 +63,21 @@ async def read_sent(request: Request, fields: Collection[str] | None, *, several
     Errors: UnsupportedMediaType, InvalidJson, InvalidBinary, BeyondBounds, InvalidInput.
     """
     header = content_type_of(request)
-    depth = parts(request).settings.json_depth
+    most = parts(request).strictness
     kind, parameters = (JSON, {}) if header is None or header == JSON else media_type(header)
     format_ = None if kind == JSON else format_of(kind)
     body = await body_of(request)
     if format_ is None or format_.several != several:
         if kind != JSON and not kind.endswith("+json"):
             raise UnsupportedMediaType(f"the body must be one of {', '.join(_taken(several))}")
-        return Sent(await _aside(body, lambda: checked_object(body, header, fields, depth)))
+        return Sent(await _aside(body, lambda: checked_object(body, header, fields, most)))
     query = {k: v for k, v in request.query_params.items() if k in format_.parameters}
-    most = bounds(request)
-    contents = await _aside(body, lambda: format_.read(body, {**parameters, **query}, most))
+    bound = bounds(request)
+    contents = await _aside(body, lambda: format_.read(body, {**parameters, **query}, bound))
     if contents.text is None:
         return Sent({}, contents.arrays)
     text = contents.text.encode("utf-8", "surrogatepass")
-    return Sent(checked_object(text, JSON, fields, depth), contents.arrays)
+    return Sent(checked_object(text, JSON, fields, most), contents.arrays)
 
 
 async def _aside(body: bytes, read: Callable[[], T]) -> T:

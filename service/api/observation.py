@@ -1,4 +1,7 @@
-"""Pure ASGI middleware: each request is counted, timed and logged, under the route's template and never under its address."""
+"""Pure ASGI middleware: each request is counted, timed and logged, under the route's template and never under its address.
+
+It also answers HEAD: as GET, without the body.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,8 @@ class Observation:
             await self.app(scope, receive, send)
             return
         begun = time.perf_counter()
+        bare = scope["method"] == "HEAD"
+        asked = {**scope, "method": "GET"} if bare else scope
         came, went, status = 0, 0, 500
 
         async def counted() -> Message:
@@ -73,11 +78,13 @@ class Observation:
             nonlocal went, status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif bare:
+                message = {**message, "body": b""}
             went += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self.app(scope, counted, sent)
+            await self.app(asked, counted, sent)
         finally:
             seconds = time.perf_counter() - begun
             method = scope["method"] if scope["method"] in METHODS else "other"

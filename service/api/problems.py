@@ -429,11 +429,12 @@ async def _http(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> set[str]:
     """Every method that the address has: each is tried, since a group of routes does not list its own."""
     scope = dict(request.scope)
-    return {
+    found = {
         method
         for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     }
+    return found | {"HEAD"} if "GET" in found else found
 
 
 async def _left(_: Request, __: Exception) -> Response:

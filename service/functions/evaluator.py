@@ -28,7 +28,7 @@ from service.functions.derivatives import Course, admitted, derived, weights_of
 from service.functions.function import Function
 from service.functions.program import named
 from service.functions.work import Demand, Work
-from service.steps.errors import InvalidInput, LimitExceeded, ServiceError
+from service.steps.errors import DeadlineExceeded, InvalidInput, LimitExceeded, ServiceError
 
 __all__ = ["EagerEvaluator", "Evaluator", "Plan"]
 
@@ -167,7 +167,7 @@ def _planned(function: Function, call: Call, work: Work) -> Plan:
     try:
         with hollowing(listen), function.program.opened(silent) as run:
             outputs = _rehearsed(call, lambda tensors: _run(function, call, tensors, run))
-    except LimitExceeded:
+    except (DeadlineExceeded, LimitExceeded):
         raise
     except (EngineError, ServiceError) as error:
         return Plan({}, Demand(), f"the function reads values, or fails: {error}"[:300])

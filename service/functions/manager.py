@@ -20,6 +20,7 @@ from service.functions.reading import read_call
 from service.functions.work import Work
 from service.steps.errors import InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull
 from service.steps.limits import Limits, TooHeavy
+from service.steps.patience import PATIENCE
 
 __all__ = ["DEFAULT_TENANT", "FunctionLimits", "FunctionManager", "Held", "elements"]
 
@@ -250,7 +251,9 @@ class FunctionManager:
         key = (verb, call.batch, call.signature())
 
         def work(asked: Call, light: bool) -> T:
-            budget = Work(self._limits, seconds=self._own.request_seconds, light=light)
+            patience = PATIENCE.get()
+            seconds = self._own.request_seconds if patience is None else max(patience.left, 0.001)
+            budget = Work(self._limits, seconds=seconds, light=light)
             answer = self._evaluator.evaluate(function, asked, budget)
             size = elements(answer)
             if size > self._limits.tensor_elements:

@@ -189,7 +189,7 @@ def _bind(step: Step, out: Any, values: dict[str, Any]) -> None:
 def _lookup(values: Mapping[str, Any], name: str) -> Tensor:
     found = values.get(name)
     if found is None:
-        raise UnknownReference(f"nothing is called '{name}' here: no input, no constant, no step before", argument=name)
+        raise UnknownReference("nothing is called so here: no input, no constant, no step before")
     if not isinstance(found, Tensor):
         import engine
 

@@ -11,7 +11,7 @@ from typing import Final
 from engine.op import Estimate
 from engine.tensor import Tensor
 from service.scripts import Budget
-from service.steps.errors import LimitExceeded
+from service.steps.errors import DeadlineExceeded, LimitExceeded
 from service.steps.holding import graph_bytes
 from service.steps.limits import LIGHT_COST, Limits, TooHeavy
 
@@ -138,10 +138,9 @@ class Work:
             self.demand = Demand()
 
     def tick(self) -> None:
-        """Look at the clock. Errors: LimitExceeded."""
+        """Look at the clock. Errors: DeadlineExceeded."""
         if self.seconds is not None and self._look() > self._deadline:
-            limit = math.ceil(self.seconds)
-            raise LimitExceeded("request_seconds", limit, limit + 1, "seconds", "the evaluation")
+            raise DeadlineExceeded(f"the evaluation was not done after {self.seconds:g} s", retry_after=1)
 
     def _check(self, what: str) -> None:
         allowed = self.limits.request_cost
@@ -163,6 +162,7 @@ class Work:
             ledger=self,
             clock=self._look,
         )
+        budget.request_seconds = self.seconds
         budget.trusted = self.planned
         return budget
 

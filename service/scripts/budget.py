@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from engine.op import Estimate, Spec
 from engine.tensor import Tensor
 from service.scripts.errors import ScriptCancelled
-from service.steps.errors import LimitExceeded
+from service.steps.errors import DeadlineExceeded, LimitExceeded
 from service.steps.holding import graph_bytes
 
 __all__ = ["Budget", "Ledger"]
@@ -39,6 +39,7 @@ class Budget:
 
     steps: statements, iterations and calls. cost: arithmetic, where no ledger counts it. data_bytes: of strings, lists and dicts made, all
     together. output: bytes printed. seconds: None for a run that is replayed, which must end as it did. depth: calls within calls.
+    request_seconds: where the time is that of a whole request.
     trusted: what the tensors of this run cost was foreseen and admitted as a whole, so calls on them are not admitted one by one.
     ``cancel()`` may be called from any thread. Errors: LimitExceeded with the setting's name; ScriptCancelled.
 
@@ -84,6 +85,7 @@ class Budget:
         self.held = 0
         self.nodes = 0
         self.seconds = seconds
+        self.request_seconds: float | None = None
         self._clock = clock
         self._deadline = math.inf if seconds is None else clock() + seconds
         self._cancelled = False
@@ -106,6 +108,8 @@ class Budget:
         if self._cancelled:
             raise ScriptCancelled("the script was cancelled; nothing of it was kept")
         if self._clock() > self._deadline:
+            if self.request_seconds is not None:
+                raise DeadlineExceeded(f"the evaluation was not done after {self.request_seconds:g} s", retry_after=1)
             assert self.seconds is not None
             limit = math.ceil(self.seconds)
             raise LimitExceeded("script_seconds", limit, limit + 1, "seconds", "the script")

@@ -40,7 +40,7 @@ def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
     if roots:
         chosen: dict[str, Tensor] = {}
         for text in roots:
-            found = tx.resolve(text)
+            found = tx.resolve(text, "root")
             if found is not None:
                 chosen[text] = found
     else:

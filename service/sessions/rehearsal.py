@@ -60,7 +60,7 @@ class _Rehearsal:
         if name in self.made:
             found = self.made[name]
             if found is None:
-                raise UnknownReference(f"the session would hold no tensor '{name}' here", argument=name)
+                raise UnknownReference("the session would hold no such tensor here")
             return found
         t = self.tx.lookup(name)
         hollow = _hollow(Spec(tuple(t.shape), t.dtype))

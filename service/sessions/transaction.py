@@ -399,16 +399,16 @@ class Transaction:
     def scopes(self) -> tuple[Scope, ...]:
         return self.session.scopes
 
-    def resolve(self, text: str) -> Tensor | None:
+    def resolve(self, text: str, argument: str = "return") -> Tensor | None:
         """The tensor that a reference names; None for a gradient that is None."""
         if text.endswith(".grad"):
-            return resolve(text.removesuffix(".grad"), self.lookup, "return").grad  # type: ignore[no-any-return]
-        return resolve(text, self.lookup, "return")  # type: ignore[no-any-return]
+            return resolve(text.removesuffix(".grad"), self.lookup, argument).grad  # type: ignore[no-any-return]
+        return resolve(text, self.lookup, argument)  # type: ignore[no-any-return]
 
     def value(self, name: str) -> Any:
         """What an id names that is no tensor. Errors: UnknownReference."""
         if name not in self.session.values:
-            raise UnknownReference(f"the session holds nothing named '{name}' that is no tensor", argument="id")
+            raise UnknownReference("the session holds nothing of this id that is no tensor", argument="id")
         return self.session.values[name]
 
     def charge(self, what: str, cost: int, size: int) -> None:
@@ -420,7 +420,7 @@ class Transaction:
         """The tensor of an id. Errors: UnknownReference."""
         found = self.session.names.get(name)
         if found is None:
-            raise UnknownReference(f"the session holds no tensor '{name}'", argument=name)
+            raise UnknownReference("the session holds no such tensor")
         return found.tensor
 
     def bind(self, name: str, tensor: Tensor, left_out: tuple[str, tuple[Tensor, ...]] | None = None) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from service.steps.errors import InvalidInput
+from service.steps.errors import InvalidInput, UnknownReference
 
 __all__ = ["parse_index", "resolve"]
 
@@ -30,14 +30,14 @@ def resolve(text: str, lookup: Lookup, argument: str | None = None) -> Any:
     lookup: id → tensor, raises for one that is unknown. Errors: InvalidInput for a malformed reference or a gradient that is None.
     """
     if text.isidentifier() and text.isascii() and len(text) <= 64:
-        return lookup(text)
+        return _known(lookup, text, argument)
     head = _HEAD.match(text)
     if head is None or len(text) > _MOST:
         raise InvalidInput(
             "a tensor is named by its id, with .grad, .data or an index after it: x, x.grad, x[1:, 0]",
             argument=argument,
         )
-    value = lookup(head[0])
+    value = _known(lookup, head[0], argument)
     at = head.end()
     while at < len(text):
         found = _PROPERTY.match(text, at)
@@ -53,6 +53,16 @@ def resolve(text: str, lookup: Lookup, argument: str | None = None) -> Any:
         else:
             raise InvalidInput("after an id come .grad, .data or an index in brackets", argument=argument)
     return value
+
+
+def _known(lookup: Lookup, name: str, argument: str | None) -> Any:
+    """What an id names. Errors: UnknownReference says at which argument, and repeats nothing."""
+    try:
+        return lookup(name)
+    except UnknownReference as error:
+        if argument is not None:
+            error.members["argument"] = argument
+        raise
 
 
 def _closing(text: str, at: int, argument: str | None) -> int:
@@ -135,7 +145,7 @@ def _item(
             slicing = True
             parts.append(None)
         elif parts[-1] is None and kind in ("int", "name"):
-            parts[-1] = int(text) if kind == "int" else lookup(text)
+            parts[-1] = int(text) if kind == "int" else _known(lookup, text, argument)
         else:
             raise InvalidInput("an index is not in Python's form", argument=argument)
         at += 1

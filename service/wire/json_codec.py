@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from service.wire.errors import InvalidJson, UnsupportedMediaType
 from service.wire.numbers import MANY, dumped, extracted, restored
 
-__all__ = ["array_to_json", "check_depth", "decode", "parse", "render"]
+__all__ = ["Strictness", "array_to_json", "check_depth", "decode", "parse", "render"]
 
 SMALL: Final = 64 * 2**10
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -26,7 +26,14 @@ _TO_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _KEY: Final = 128
 
 
-def decode(body: bytes, content_type: str | None = None, *, max_depth: int = 64) -> Any:
+class Strictness(NamedTuple):
+    """How deep a document may be nested, and how many members its objects may have, all together."""
+
+    depth: int = 64
+    members: int = 200_000
+
+
+def decode(body: bytes, content_type: str | None = None, most: Strictness = Strictness()) -> Any:  # noqa: B008 - immutable
     """A JSON document as Python data.
 
     Errors: UnsupportedMediaType for another content type, InvalidJson for anything that is not strict JSON.
@@ -35,9 +42,15 @@ def decode(body: bytes, content_type: str | None = None, *, max_depth: int = 64)
         kind = content_type.partition(";")[0].strip().lower()
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             raise UnsupportedMediaType("the body must be application/json")
-    check_depth(body, max_depth)
+    check_depth(body, most.depth)
     whole = body
     body, numbers = extracted(whole)
+    if (
+        len(body) > most.members and body.count(b":") > most.members
+    ):  # each member has one: many objects would hold the interpreter
+        raise InvalidJson(
+            f"the body has more than json_members allows: {most.members:,} members of objects, counted by colons"
+        )
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -137,6 +138,11 @@ def test_connections_are_counted_and_health_is_answered_all_the_same(port: int) 
 
 def test_who_leaves_before_its_turn_is_dropped(port: int) -> None:
     """A script holds the session; a request that waits behind it leaves; what it asked for is never done."""
+
+    def dropped(http: httpx.Client) -> bool:
+        """Whether the service has counted a request for a tensor as one whose client left."""
+        return bool(re.search(r'route="/v1/sessions/{session_id}/tensors",status="499"', http.get("/metrics").text))
+
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
         session = f"/v1/sessions/{http.post('/v1/sessions').json()['session_id']}"
         holding = threading.Thread(target=lambda: http.post(f"{session}/run", json={"code": "while True: pass"}))
@@ -149,8 +155,10 @@ def test_who_leaves_before_its_turn_is_dropped(port: int) -> None:
                 b"POST %s/tensors HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                 % (session.encode(), len(body), body)
             )
-            time.sleep(0.3)
-        time.sleep(3)
+            time.sleep(0.3)  # until it waits; had it not, it would find the session held and wait then
+        deadline = time.monotonic() + 60
+        while not dropped(http) and time.monotonic() < deadline:
+            time.sleep(0.02)
         while http.delete(f"{session}/run").status_code == 409 and holding.is_alive():
             time.sleep(0.01)
         holding.join()

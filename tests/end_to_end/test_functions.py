@@ -487,7 +487,7 @@ def test_what_is_no_function_of_a_session(http: httpx.Client) -> None:
     refused("does not lead to the values", outputs="noisy")
     refused("do not depend on 'w'", inputs=["x", "w"], outputs="y")
     refused("has no graph", outputs="apart")
-    refused("no tensor 'nobody'", outputs="nobody")
+    refused("no such tensor", outputs="nobody")
     refused("'outputs' must be")
     refused("must be a list of ids", inputs={"x": {}}, outputs="y")
     refused("has the fields", outputs="y", constants={})

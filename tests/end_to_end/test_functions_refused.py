@@ -194,12 +194,12 @@ def test_batches_of_different_sizes(http: httpx.Client) -> None:
 def test_steps_that_fail_say_which(http: httpx.Client) -> None:
     steps: list[dict[str, Any]] = [{"op": "exp", "args": ["x"], "id": "y"}, {"op": "matmul", "args": ["y", "nobody"]}]
     body = {"function": {"inputs": {"x": {}}, "steps": steps}, "inputs": {"x": [1, 2]}}
-    assert_problem(http.post("/v1/evaluate", json=body), "nothing is called 'nobody' here", {"step": 1})
+    assert_problem(http.post("/v1/evaluate", json=body), "nothing is called so here", {"step": 1, "argument": "other"})
     steps[1] = {"op": "matmul", "args": ["y", [1.0, 2.0, 3.0]]}
     body = {"function": {"inputs": {"x": {}}, "steps": steps}, "inputs": {"x": [1, 2]}}
     assert_problem(http.post("/v1/evaluate", json=body), "size", {"step": 1})
     body = {"function": {"inputs": {"x": {}}, "steps": steps[:1], "outputs": "z"}, "inputs": {"x": 1}}
-    assert_problem(http.post("/v1/evaluate", json=body), "nothing is called 'z' here", {"argument": "outputs"})
+    assert_problem(http.post("/v1/evaluate", json=body), "nothing is called so here", {"argument": "outputs"})
 
 
 def test_addresses_that_are_not_there(http: httpx.Client) -> None:
@@ -209,7 +209,7 @@ def test_addresses_that_are_not_there(http: httpx.Client) -> None:
     assert_problem(http.post("/v1/functions/refusing/integral", json={}), "nothing at this address", {}, 404)
     answer = http.get("/v1/functions/refusing/value")
     assert_problem(answer, "no such method", {}, 405)
-    assert http.patch("/v1/functions/refusing").headers["allow"] == "DELETE, GET, PUT"
+    assert http.patch("/v1/functions/refusing").headers["allow"] == "DELETE, GET, HEAD, PUT"
     assert_problem(http.put("/v1/functions/1up", json={"code": CODE}), "name must match", {"argument": "name"})
     assert_problem(http.put("/v1/functions/a@b", json={"code": CODE}), "name must match", {"argument": "name"})
     assert_problem(http.delete("/v1/functions/refusing@abc"), "with all its versions", {"argument": "name"})

@@ -203,3 +203,40 @@ def test_methods_that_are_not_there(http: httpx.Client, session: str) -> None:
 def test_an_unknown_session_is_not_found(http: httpx.Client) -> None:
     for path in ("", "/tensors", "/scopes", "/graph"):
         assert_problem(http.get(f"/v1/sessions/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA{path}"), {404})
+
+
+def test_head_is_get_without_the_body(http: httpx.Client, session: str) -> None:
+    for path in ("/healthz", "/", "/v1/ops/mul", f"{session}/tensors/x", "/errors/limit-exceeded"):
+        got, asked = http.get(path), http.head(path)
+        assert (asked.status_code, asked.content) == (200, b""), path
+        for name in ("content-type", "content-length"):
+            assert asked.headers[name] == got.headers[name]
+    assert http.head(f"{session}/batch").status_code == 405
+    assert http.head("/v1/sessions/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "argument"),
+    [
+        ("POST", "/ops/add", {"args": ["x", SECRET]}, "other"),
+        ("POST", "/ops/exp", {"args": [f"x[{SECRET}]"]}, "input"),
+        ("POST", "/ops/cat", {"args": [["x", f"{SECRET}.grad"]]}, "tensors"),
+        ("POST", "/batch", {"steps": [{"op": "exp", "args": ["x"]}], "return": [SECRET]}, "return"),
+        ("POST", "/batch", {"steps": [{"op": "exp", "args": [SECRET]}], "dry_run": True}, "input"),
+        ("GET", f"/graph?root={SECRET}", None, "root"),
+        ("GET", f"/graph?root={SECRET}.grad", None, "root"),
+    ],
+)
+def test_an_unknown_id_is_told_by_its_place(
+    http: httpx.Client, session: str, method: str, path: str, body: Any, argument: str
+) -> None:
+    answer = http.request(method, session + path, json=body)
+    assert_problem(answer, {422})
+    assert answer.json()["argument"] == argument
+
+
+def test_so_many_members_are_not_read(http: httpx.Client, session: str) -> None:
+    body = b'{"args": ["x"], "kwargs": {' + b",".join(b'"k%d":0' % i for i in range(250_000)) + b"}}"
+    answer = http.post(f"{session}/ops/exp", content=body, headers={"content-type": "application/json"})
+    assert_problem(answer, {400})
+    assert "json_members" in answer.json()["detail"]

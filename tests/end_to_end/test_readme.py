@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.settings import from_file
+
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = {"make serve\n", "make test\n"}  # what brought this test here, and what .ci/run does from a clean clone
@@ -22,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    assert {language for language, _ in BLOCK.findall(README.read_text())} == {"sh", "bash", "python", ""}
+    assert {language for language, _ in BLOCK.findall(README.read_text())} == {"sh", "bash", "python", "toml", ""}
     assert set(blocks("sh")) == COMMANDS | {IMAGE}
     assert len(blocks("")) == 1  # the map
 
@@ -61,3 +63,10 @@ def test_python_over_http_and_in_the_engine(live_url: str) -> None:
 
 def test_the_server_of_the_readme_is_there(http: httpx.Client) -> None:
     assert http.get("/docs").status_code == 200
+
+
+def test_settings_are_settings(tmp_path: Path) -> None:
+    for number, text in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        assert from_file(str(file))
