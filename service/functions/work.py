@@ -13,7 +13,7 @@ from engine.tensor import Tensor
 from service.scripts import Budget
 from service.steps.errors import DeadlineExceeded, LimitExceeded
 from service.steps.holding import graph_bytes
-from service.steps.limits import LIGHT_COST, Limits, TooHeavy
+from service.steps.limits import LIGHT_COST, Limits, TooHeavy, fitting
 
 __all__ = ["Demand", "Work"]
 
@@ -90,27 +90,8 @@ class Work:
 
     def weigh(self, what: str, estimate: Estimate, batch: int) -> int:
         """The same, without counting the bytes as held."""
-        limits = self.limits
-        if len(estimate.outputs) > limits.step_outputs:
-            raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
-        total = 0
-        for spec in estimate.outputs:
-            if len(spec.shape) > limits.tensor_dims:
-                raise LimitExceeded("tensor_dims", limits.tensor_dims, len(spec.shape), "dims", f"{what}()")
-            size = batch
-            for n in spec.shape:
-                size *= n or 1
-            if size > limits.tensor_elements:
-                place = f"{what}() of shape {list(spec.shape)}" + (f" for {batch} examples" * (batch > 1))
-                raise LimitExceeded("tensor_elements", limits.tensor_elements, size, "elements", place)
-            size *= spec.dtype.itemsize
-            if size > limits.tensor_bytes:
-                raise LimitExceeded("tensor_bytes", limits.tensor_bytes, size, "bytes", f"{what}()")
-            total += size
-        workspace = estimate.workspace * batch
-        if workspace > limits.session_bytes:
-            raise LimitExceeded("session_bytes", limits.session_bytes, workspace, "bytes", f"the workspace of {what}()")
-        self.demand = self.demand.plus(estimate.cost * batch, total + workspace)
+        total = fitting(self.limits, what, estimate, batch)
+        self.demand = self.demand.plus(estimate.cost * batch, total + estimate.workspace * batch)
         self._check(what)
         return total
 

@@ -5,13 +5,14 @@ Sessions and functions ask the same meter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.op import Estimate
 from service.steps.errors import LimitExceeded
 from service.steps.patience import PATIENCE
 
-__all__ = ["Limits", "Meter", "TooHeavy"]
+__all__ = ["Limits", "Meter", "TooHeavy", "fitting"]
 
 STEP_COST = 20_000  # what a step costs by itself, in the operations of a kernel: about 20 µs
 LIGHT_COST = 1_000_000  # what may be done on the event loop: about a millisecond
@@ -45,6 +46,38 @@ class TooHeavy(Exception):
     """Work on the event loop that turned out to be more than light: it is rolled back and done again in a thread."""
 
 
+def fitting(limits: Limits, what: str, estimate: Estimate, batch: int = 1) -> int:
+    """The bytes of a call's outputs, each of which passes no limit, nor does its workspace; ``batch``: for so many examples.
+
+    Errors: LimitExceeded.
+    """
+    outputs = estimate.outputs
+    if len(outputs) > limits.step_outputs:
+        raise LimitExceeded("step_outputs", limits.step_outputs, len(outputs), "outputs", f"{what}()")
+    total = 0
+    for shape, dtype in outputs:
+        if len(shape) > limits.tensor_dims:
+            raise LimitExceeded("tensor_dims", limits.tensor_dims, len(shape), "dims", f"{what}()")
+        size = held = batch
+        for n in shape:
+            size *= n or 1  # dims of what is empty are bounded, too
+            held *= n
+        if size > limits.tensor_elements:
+            raise LimitExceeded("tensor_elements", limits.tensor_elements, size, "elements", _place(what, shape, batch))
+        held *= dtype.itemsize
+        if held > limits.tensor_bytes:
+            raise LimitExceeded("tensor_bytes", limits.tensor_bytes, held, "bytes", _place(what, shape, batch))
+        total += held
+    workspace = estimate.workspace * batch
+    if workspace > limits.session_bytes:
+        raise LimitExceeded("session_bytes", limits.session_bytes, workspace, "bytes", f"the workspace of {what}()")
+    return total
+
+
+def _place(what: str, shape: Sequence[int], batch: int) -> str:
+    return f"{what}() of shape {list(shape)}" + (f" for {batch} examples" * (batch > 1))
+
+
 class Meter:
     """What one request has asked for so far."""
 
@@ -60,29 +93,7 @@ class Meter:
 
     def admit(self, what: str, estimate: Estimate) -> int:
         """Refuse a call that passes a limit by itself; answers the bytes that it will add. Errors: LimitExceeded."""
-        limits = self.limits
-        if len(estimate.outputs) > limits.step_outputs:
-            raise LimitExceeded("step_outputs", limits.step_outputs, len(estimate.outputs), "outputs", f"{what}()")
-        total = 0
-        for spec in estimate.outputs:
-            if len(spec.shape) > limits.tensor_dims:
-                raise LimitExceeded("tensor_dims", limits.tensor_dims, len(spec.shape), "dims", f"{what}()")
-            size = 1
-            for n in spec.shape:
-                size *= max(n, 1)
-            if size > limits.tensor_elements:
-                raise LimitExceeded(
-                    "tensor_elements", limits.tensor_elements, size, "elements", f"{what}() of shape {list(spec.shape)}"
-                )
-            if spec.nbytes > limits.tensor_bytes:
-                raise LimitExceeded(
-                    "tensor_bytes", limits.tensor_bytes, spec.nbytes, "bytes", f"{what}() of shape {list(spec.shape)}"
-                )
-            total += spec.nbytes
-        if estimate.workspace > limits.session_bytes:
-            raise LimitExceeded(
-                "session_bytes", limits.session_bytes, estimate.workspace, "bytes", f"the workspace of {what}()"
-            )
+        total = fitting(self.limits, what, estimate)
         self.charge(what, estimate.cost)
         return total
 
