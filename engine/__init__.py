@@ -57,6 +57,8 @@ from engine.layout import memory_format as memory_format
 from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Tensor as Tensor
 from engine.tensor import from_numpy as from_numpy
+from engine.tensor import is_inference as is_inference
+from engine.tensor import is_tensor as is_tensor
 
 assert _ops.families
 

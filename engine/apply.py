@@ -16,7 +16,7 @@ import numpy as np
 
 from engine import schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
-from engine.grad_mode import grad_enabled, inference_enabled
+from engine.grad_mode import InferenceCell, detours, fresh_cell, grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, sequence
 from engine.op import Op
 from engine.plan import Plan, erasing, plan_of
@@ -192,6 +192,9 @@ def _viewed(op: Op, bound: list[Any]) -> Tensor:
     t._array = out
     cell = t._version_cell = source._version_cell
     t._meta = None
+    if type(cell) is InferenceCell:
+        t._view = t._node = None
+        return t
     above = source._view
     step = tuple.__new__(Step, (op, attrs, None, 1, array.shape))
     on = grad_enabled.get()
@@ -236,7 +239,7 @@ def _plain(array: Any) -> Tensor:
     t = new(Tensor)
     t._array = array
     t._node = None
-    t._version_cell = [0]
+    t._version_cell = fresh_cell() if detours else [0]
     t._view = None
     t._meta = None
     return t
@@ -270,6 +273,8 @@ def _mark_view(op: Op, bound: list[Any], t: Tensor, number: int | None, count: i
     step = Step(op, _attrs(op, bound), number, count, source._array.shape)
     cell = source._version_cell
     t._version_cell = cell
+    if type(cell) is InferenceCell:
+        return
     base, chain = (source, (step,)) if above is None else (above.base, (*above.chain, step))
     creation: Any = "default"
     if number is not None:
@@ -399,6 +404,10 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
         return _run_composite_inplace(op, bound)
     promoted(op, raws)
     plan = plan_of(op, mask) if recording else None
+    if plan is not None:
+        for what, i in plan.saves:
+            if what == "input" and isinstance(bound[i], Tensor):
+                bound[i]._version_cell[0]  # an inference tensor's refuses, before anything is written
     if plan is None and recording and op.family == "compare":
         plan = erasing(op, mask, op.grad_fn[:-1] + ("1" if isinstance(bound[-1], Tensor) else "0"))
     own = bound[:]

@@ -45,7 +45,8 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
             transaction = current.get()
             if transaction is not None:
                 transaction.cell(before._version_cell)
-            before._version_cell[0] += 1
+            if type(before._version_cell) is list:
+                before._version_cell[0] += 1
     if meta.post_hooks:
         for hook in tuple(meta.post_hooks.values()):
             _nothing(hook(leaf.variable))

@@ -16,6 +16,7 @@ from engine.apply import batch_hooks, dispatch_inplace, run
 from engine.errors import TensorError
 from engine.grad_mode import grad_enabled
 from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
+from engine.layout import FORMATS, memory_format
 from engine.op import OPS, Op
 from engine.rules import rules
 from engine.tensor import Tensor, array_of, node_of
@@ -75,8 +76,8 @@ class Batched(Tensor):
     def detach(self) -> Tensor:
         return batched(self.physical.detach(), self.level)
 
-    def is_contiguous(self) -> bool:
-        return self.physical.is_contiguous()
+    def is_contiguous(self, memory_format: memory_format = FORMATS["contiguous_format"]) -> bool:
+        return self.physical.is_contiguous(memory_format)
 
     def _unreadable(self, what: str) -> TensorError:
         return TensorError(

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.apply import EXPLAINED, batch_hooks, dispatch, dispatch_inplace, record_where
-from engine.grad_mode import grad_enabled
+from engine.apply import EXPLAINED, batch_hooks, dispatch, dispatch_inplace
+from engine.grad_mode import detours, grad_enabled
 from engine.node import Node, sequence
 from engine.op import OPS, Op
 from engine.plan import Plan, compiled, plan_of
@@ -48,9 +48,9 @@ def door({name}):
         x = a._array
         d = x.dtype
         if d is F32 or d is F64:
-            edge = a._node
-            if edge is not None and where:
+            if where:
                 return fallback(a)
+            edge = a._node
             try:
                 out = kernel(x{rest}) if type(x) is ndarray else scalar(x{rest})
             except explained:
@@ -163,7 +163,7 @@ def _scope(op: Op, fallback: Callable[..., Any], plans: Sequence[Plan | None]) -
         "C32": _CONSTANTS32,
         "C64": _CONSTANTS64,
         "make": _constant,
-        "where": record_where,
+        "where": detours,
         "current": _current,
         "sequence": sequence,
         "enabled": grad_enabled.get,
@@ -300,7 +300,7 @@ def augmented(op: Op, overloads: Sequence[Op]) -> Callable[[Any, Any], Any]:
 
 def _write_through(ufunc: Any, a: Any, b: Any) -> bool:
     """Write ``ufunc(a, b)`` into ``a`` where no check can refuse it and nothing is recorded; False: not here."""
-    if type(a) is not Tensor or a._view is not None or batch_hooks:
+    if type(a) is not Tensor or a._view is not None or batch_hooks or type(a._version_cell) is not list:
         return False
     x = a._array
     d = x.dtype

@@ -12,10 +12,14 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from engine.errors import ArgumentError
+from engine.errors import ArgumentError, AutogradError
 
 __all__ = [
+    "InferenceCell",
+    "allow",
     "enable_grad",
+    "fresh_cell",
+    "infer",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
@@ -27,6 +31,48 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 inference_enabled: ContextVar[bool] = ContextVar("inference_enabled", default=False)
+shown: ContextVar[bool] = ContextVar(
+    "shown_grad_mode", default=False
+)  # in inference mode, where nothing records whatever is set
+detours: list[
+    object
+] = []  # while any context is in inference mode or detects anomalies, the short doors hand over to the general one
+
+
+class InferenceCell(list[Any]):
+    """The version cell of a tensor made in inference mode: it holds no version, and says so where one is to be saved."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        raise AutogradError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+            "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+            "`torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+
+
+def fresh_cell() -> list[Any]:
+    """The version cell of a tensor that is made here and now."""
+    return InferenceCell() if inference_enabled.get() else [0]
+
+
+def infer(mode: bool) -> None:
+    """Set inference mode in this context. What sets it sets it back, or the short doors stay closed to all."""
+    if inference_enabled.get() is not mode:
+        inference_enabled.set(mode)
+        if mode:
+            detours.append(inference_enabled)
+        else:
+            detours.remove(inference_enabled)
+
+
+def allow(grad: bool) -> None:
+    """Set grad mode; in inference mode it is shown, and nothing records."""
+    if inference_enabled.get():
+        shown.set(grad)
+        grad = False
+    grad_enabled.set(grad)
 
 
 def is_grad_enabled() -> bool:
@@ -35,7 +81,7 @@ def is_grad_enabled() -> bool:
     >>> is_grad_enabled()
     True
     """
-    return grad_enabled.get()
+    return shown.get() if inference_enabled.get() else grad_enabled.get()
 
 
 def is_inference_mode_enabled() -> bool:
@@ -53,15 +99,15 @@ class _Mode:
         self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
-        self._before.append((grad_enabled.get(), inference_enabled.get()))
-        grad_enabled.set(self.grad)
+        self._before.append((is_grad_enabled(), inference_enabled.get()))
         if self.inference is not None:
-            inference_enabled.set(self.inference)
+            infer(self.inference)
+        allow(self.grad)
 
     def __exit__(self, *exc: object) -> None:
         grad, inference = self._before.pop()
-        grad_enabled.set(grad)
-        inference_enabled.set(inference)
+        infer(inference)
+        allow(grad)
 
     def _again(self) -> _Mode:
         return type(self)()
@@ -144,14 +190,14 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
                 f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}", "mode"
             )
         self.grad = mode
-        self._before.append((grad_enabled.get(), inference_enabled.get()))
-        grad_enabled.set(mode)
+        self._before.append((is_grad_enabled(), inference_enabled.get()))
+        allow(mode)
 
     def __enter__(self) -> None:
-        grad_enabled.set(self.grad)
+        allow(self.grad)
 
     def __call__(self, f: F) -> F:
-        grad_enabled.set(self._before.pop()[0])
+        allow(self._before.pop()[0])
         return super().__call__(f)
 
     def _again(self) -> _Mode:
@@ -159,18 +205,23 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
 
 
 class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
-    """As ``no_grad``, and results can never be used where a gradient is recorded later."""
+    """As ``no_grad``, and results have no version: they are never saved for backward, and written in place only here.
+
+    Views of tensors from outside stay normal tensors. ``mode=False`` is normal mode, with recording on.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if isinstance(mode, bool):
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(mode)
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.mode = mode
         self.grad = not mode
         self.inference = mode
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        if not self.mode:
-            grad_enabled.set(self._before[-1][0])
 
     def _again(self) -> _Mode:
         return inference_mode(self.mode)

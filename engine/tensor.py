@@ -15,22 +15,35 @@ import numpy as np
 
 from engine import dtypes, printing, schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
-from engine.layout import Size, cpu, device
+from engine.grad_mode import InferenceCell, detours, fresh_cell, inference_enabled
+from engine.layout import Size
 from engine.methods import TensorMethods
 from engine.node import AccumulateGrad, Handle, Meta, Node, Port, Value, extra_of
 from engine.scalars import Scalars
+from engine.storage import Storage
 from engine.transaction import current
 
 if TYPE_CHECKING:
     from engine.node import Edge
     from engine.view import View
 
-__all__ = ["Size", "Tensor", "array_of", "from_numpy", "leaf_node", "node_of", "set_attribute", "wrap"]
+__all__ = [
+    "Size",
+    "Tensor",
+    "array_of",
+    "from_numpy",
+    "is_inference",
+    "is_tensor",
+    "leaf_node",
+    "node_of",
+    "set_attribute",
+    "wrap",
+]
 
 new = object.__new__
 
 
-class Tensor(TensorMethods, Scalars):
+class Tensor(TensorMethods, Scalars, Storage):
     """A multi-dimensional array that remembers how it came to be.
 
     ``Tensor(data)`` reads data in the default dtype, ``Tensor(2, 3)`` is uninitialised; ``engine.tensor`` is what to use.
@@ -56,7 +69,7 @@ class Tensor(TensorMethods, Scalars):
         else:
             self._array = np.empty(args, dtype=d.numpy)
         self._node = None
-        self._version_cell = [0]
+        self._version_cell = fresh_cell()
         self._view = None
         self._meta = None
 
@@ -76,16 +89,6 @@ class Tensor(TensorMethods, Scalars):
     def ndim(self) -> int:
         """The number of dims."""
         return self._array.ndim
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self._array.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._array.size * self._array.dtype.itemsize
 
     def dim(self) -> int:
         """The number of dims."""
@@ -108,36 +111,6 @@ class Tensor(TensorMethods, Scalars):
         return int(self._array.size)
 
     nelement = numel
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self._array.dtype.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Steps between neighbours along each dim, in elements."""
-        step = self._array.dtype.itemsize
-        strides = tuple(s // step for s in array_of(self).strides)
-        return strides if dim is None else strides[dim]
-
-    def is_contiguous(self) -> bool:
-        """Whether elements lie in C order without gaps."""
-        return array_of(self).flags.c_contiguous
-
-    def is_floating_point(self) -> bool:
-        return self.dtype.is_floating_point
-
-    def is_complex(self) -> bool:
-        return self.dtype.is_complex
-
-    def is_signed(self) -> bool:
-        return self.dtype.is_signed
-
-    def is_same_size(self, other: Tensor) -> bool:
-        return self.shape == other.shape
-
-    @property
-    def device(self) -> device:
-        return cpu
 
     # -- autograd --------------------------------------------------------------------------------------------------
 
@@ -173,6 +146,8 @@ class Tensor(TensorMethods, Scalars):
             return self
         if requires_grad and not self.dtype.differentiable:
             raise DtypeError("only Tensors of floating point dtype can require gradients")
+        if requires_grad and type(self._version_cell) is InferenceCell and not inference_enabled.get():
+            raise AutogradError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if requires_grad != (node is not None):
             transaction = current.get()
             if transaction is not None:
@@ -252,6 +227,8 @@ class Tensor(TensorMethods, Scalars):
 
     @property
     def _version(self) -> int:
+        if type(self._version_cell) is InferenceCell:
+            raise AutogradError("Inference tensors do not track version counter.")
         return int(self._version_cell[0])
 
     @property
@@ -271,7 +248,10 @@ class Tensor(TensorMethods, Scalars):
     @property
     def data(self) -> Tensor:
         """The values outside the graph, shared, with a version of their own: changes stay unseen by autograd."""
-        return wrap(array_of(self))
+        t = wrap(array_of(self))
+        if type(self._version_cell) is InferenceCell:
+            t._version_cell = self._version_cell
+        return t
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -426,7 +406,7 @@ def wrap(array: Value) -> Tensor:
     t = new(Tensor)
     t._array = array
     t._node = None
-    t._version_cell = [0]
+    t._version_cell = fresh_cell() if detours else [0]
     t._view = None
     t._meta = None
     return t
@@ -443,6 +423,16 @@ def from_numpy(ndarray: np.ndarray[Any, Any], /) -> Tensor:
         raise ArgumentError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.of_numpy(ndarray.dtype)
     return wrap(ndarray)
+
+
+def is_tensor(obj: object, /) -> bool:
+    """Whether an object is a tensor. Source: torch.is_tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in inference mode. Source: torch.is_inference."""
+    return input.is_inference()
 
 
 def array_of(t: Tensor) -> np.ndarray[Any, Any]:

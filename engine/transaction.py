@@ -77,7 +77,8 @@ class Transaction:
 
     def cell(self, cell: list[int]) -> None:
         """Remember a version cell."""
-        self._log.append(("cell", cell, cell[0]))
+        if type(cell) is list:  # that of an inference tensor holds no version
+            self._log.append(("cell", cell, cell[0]))
 
     def attribute(self, owner: object, name: str) -> None:
         """Remember an attribute of any object of the engine."""

@@ -125,9 +125,13 @@ def forbidden(t: Tensor, view: View, *, indirect: bool) -> str:
             "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace "
             "operation by an out-of-place one."
         )
-    mode = "no_grad" if view.creation == "no_grad" else "inference"
+    mode, now, block = (
+        ("no_grad", "with grad mode enabled", "no_grad")
+        if view.creation == "no_grad"
+        else ("inference", "in normal mode", "inference_mode")
+    )
     return (
-        f"A view was created in {mode} mode and {what} modified inplace with grad mode enabled. Given that this use case is ambiguous "
+        f"A view was created in {mode} mode and {what} modified inplace {now}. Given that this use case is ambiguous "
         "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
-        f"{mode} block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+        f"{block} block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
     )

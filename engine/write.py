@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import dtypes
-from engine.errors import DtypeError, LeafError, ShapeError, TensorError, ViewError
-from engine.grad_mode import grad_enabled
+from engine.errors import AutogradError, DtypeError, LeafError, ShapeError, TensorError, ViewError
+from engine.grad_mode import InferenceCell, grad_enabled, inference_enabled
 from engine.node import AccumulateGrad, Node, hand_over, sequence
 from engine.plan import Plan
 from engine.tensor import Tensor, array_of, node_of
@@ -30,8 +30,13 @@ def check_writable(t: Tensor, *, records: bool) -> None:
     """Refuse what PyTorch refuses before an in-place operator.
 
     Errors: RuntimeError for a leaf that requires grad (or a view of one) while recording, for a view made under no_grad or by a
-    function of several views, and for elements that share one memory location.
+    function of several views, for an inference tensor outside its mode, and for elements that share one memory location.
     """
+    if type(t._version_cell) is InferenceCell and not inference_enabled.get():
+        raise AutogradError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor before "
+            "doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
     view = t._view
     if grad_enabled.get():
         if view is not None:
@@ -97,13 +102,15 @@ def write(t: Tensor, values: Any) -> None:
         )
     check_castable(values.dtype, array.dtype)
     transaction = current.get()
+    cell = t._version_cell
     if transaction is not None:
         transaction.bytes_of(array)
-        transaction.cell(t._version_cell)
+        transaction.cell(cell)
     if not array.flags.writeable:
         array.flags.writeable = True  # what NumPy broadcast without repeating an element
     array[...] = values
-    t._version_cell[0] += 1
+    if type(cell) is list:
+        cell[0] += 1
 
 
 def _category(d: np.dtype[Any]) -> int:

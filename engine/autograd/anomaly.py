@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.apply import check_nan as nan_checked
 from engine.apply import record_where
+from engine.grad_mode import detours
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
 
@@ -26,6 +27,16 @@ def _line() -> str:
     )
 
 
+def _detect(mode: bool) -> None:
+    """Let nodes remember their lines, and the short doors hand over, or no longer."""
+    if mode is not bool(record_where):
+        record_where[:] = [_line] if mode else []
+        if mode:
+            detours.append(record_where)
+        else:
+            detours[:] = [d for d in detours if d is not record_where]
+
+
 def is_anomaly_enabled() -> bool:
     """Whether nodes remember their lines now."""
     return bool(record_where)
@@ -39,14 +50,15 @@ class set_detect_anomaly:  # noqa: N801 - PyTorch's name
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self._before = list(record_where), nan_checked[0]
-        record_where[:] = [_line] if mode else []
+        _detect(mode)
         nan_checked[0] = check_nan
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: object) -> None:
-        record_where[:], nan_checked[0] = self._before
+        where, nan_checked[0] = self._before
+        _detect(bool(where))
 
 
 class detect_anomaly(set_detect_anomaly):  # noqa: N801 - PyTorch's name

@@ -35,7 +35,7 @@ def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, gra
         "requires_grad": t.requires_grad,
         "is_leaf": leaf,
         "grad_fn": None if leaf else t.grad_fn.name(),  # type: ignore[union-attr]
-        "version": t._version,
+        "version": 0 if t.is_inference() else t._version,
     }
     out.update(shown_values(array, data, tx))
     if grad:

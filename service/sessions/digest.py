@@ -101,7 +101,7 @@ class _Reader:
         except ViewError as error:  # its base was written, and that it may not follow
             edge = None
             self.add("forbidden", str(error))
-        self.add("tensor", t._version, self.number("cell", t._version_cell)[0], edge)
+        self.add("tensor", None if t.is_inference() else t._version, self.number("cell", t._version_cell)[0], edge)
         self.values(t._array)
         if t._view is not None:
             view = t._view

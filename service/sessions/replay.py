@@ -120,7 +120,7 @@ def _checksum(tx: Transaction) -> int:
             seen.add(id(t))
             array = t._array
             tx.meter.spend(array.nbytes // 4)
-            found = zlib.crc32(f"{array.dtype.str}{array.shape}{t._version}".encode(), found)
+            found = zlib.crc32(f"{array.dtype.str}{array.shape}{0 if t.is_inference() else t._version}".encode(), found)
             whole = (
                 array.tobytes()
                 if array.nbytes <= SMALL

@@ -180,5 +180,10 @@ class Session:
 
     @property
     def grad_enabled(self) -> bool:
-        """Whether the next operator would record."""
+        """Whether the next operator would record, inference mode aside."""
         return self.scopes[-1].grad if self.scopes else True
+
+    @property
+    def inferring(self) -> bool:
+        """Whether a scope of inference mode is open."""
+        return any(s.mode == "inference_mode" for s in self.scopes)

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.autograd.function import FunctionCtx
+from engine.grad_mode import InferenceCell
 from engine.layout import owner_of
 from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
@@ -318,7 +319,7 @@ class _Restorer:
     def __init__(self, data: Mapping[str, Any], *, share: bool = False) -> None:
         self.data = data
         self.memory = [m if share and len(m) else _memory(m) for m in data["memory"]]
-        self.cells = [list(c) for c in data["cells"]]
+        self.cells = [list(c) if c else InferenceCell() for c in data["cells"]]
         self.tensors = [wrap(np.False_) for _ in data["tensors"]]
         self.metas = [Meta() for _ in data["metas"]]
         new = object.__new__

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine import apply, dtypes
 from engine.generator import current_generator
-from engine.grad_mode import grad_enabled, inference_enabled
+from engine.grad_mode import allow, grad_enabled, infer, inference_enabled, is_grad_enabled
 from engine.op import Estimate, Spec
 from engine.tensor import Tensor
 from engine.transaction import Transaction as UndoLog
@@ -62,8 +62,8 @@ class Transaction:
 
     def __enter__(self) -> Self:
         session = self.session
-        self._set(grad_enabled, session.grad_enabled)
-        self._set(inference_enabled, bool(session.scopes) and session.scopes[-1].mode == "inference_mode")
+        self._set(grad_enabled, True)
+        self._modes()
         self._set(current_generator, session.generator)
         self._set(dtypes.default_dtype, session.default_dtype)
         self._reader: Any = Reader(self.lookup, self.literal, (InvalidValues,))
@@ -78,6 +78,7 @@ class Transaction:
         self._log.pause()
         if not self._done:
             self._log.rollback()
+        infer(False)
         while self._tokens:
             variable, token = self._tokens.pop()
             variable.reset(token)
@@ -337,12 +338,12 @@ class Transaction:
 
     def modes(self) -> tuple[Any, ...]:
         """Grad mode, inference mode and default dtype as they are now: a script may leave none of them changed."""
-        return grad_enabled.get(), inference_enabled.get(), dtypes.default_dtype.get()
+        return is_grad_enabled(), inference_enabled.get(), dtypes.default_dtype.get()
 
     def restore(self, modes: tuple[Any, ...]) -> None:
         """Put the modes back."""
-        grad_enabled.set(modes[0])
-        inference_enabled.set(modes[1])
+        infer(modes[1])
+        allow(modes[0])
         dtypes.default_dtype.set(modes[2])
 
     def mark(self) -> int:
@@ -478,9 +479,8 @@ class Transaction:
         self._modes()
 
     def _modes(self) -> None:
-        grad_enabled.set(self.session.grad_enabled)
-        scopes = self.session.scopes
-        inference_enabled.set(bool(scopes) and scopes[-1].mode == "inference_mode")
+        infer(self.session.inferring)
+        allow(self.session.grad_enabled)
 
     def reseed(self, seed: int) -> None:
         """Start the stream of a seed."""
