@@ -23,6 +23,8 @@ from engine import linalg as linalg
 from engine import nn as nn
 from engine import ops as _ops
 from engine import special as special
+from engine.autograd import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from engine.autograd import is_anomaly_enabled as is_anomaly_enabled
 from engine.bind import install as _install
 from engine.dtypes import complex64 as complex64
 from engine.dtypes import complex128 as complex128

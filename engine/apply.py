@@ -17,11 +17,11 @@ import numpy as np
 from engine import schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
 from engine.grad_mode import InferenceCell, detours, fresh_cell, grad_enabled, inference_enabled
-from engine.node import Extra, Node, Port, sequence
+from engine.node import Extra, Node, Port, saved_hooks, sequence
 from engine.op import Op
 from engine.plan import Plan, erasing, plan_of
 from engine.promotion import explain, promoted
-from engine.tensor import Tensor, array_of, node_of
+from engine.tensor import Tensor, array_of, begun, node_of
 from engine.view import Step, View
 from engine.write import check_castable, check_overlap, check_writable, set_history, write
 
@@ -232,7 +232,7 @@ def _begin(t: Tensor) -> None:
     """Make a new tensor a leaf that requires grad."""
     if t._array.dtype.kind not in "fc":
         raise DtypeError("Only Tensors of floating point and complex dtype can require gradients")
-    t.requires_grad_()
+    begun(t)
 
 
 def _plain(array: Any) -> Tensor:
@@ -343,6 +343,10 @@ def build_node(
     if record_where:
         node.extra = Extra()
         node.extra.where = record_where[-1]()
+    if detours and (hooks := saved_hooks.get()):
+        from engine.saved import pack_all
+
+        pack_all(node, bound, hooks[-1])
     return node
 
 
@@ -397,7 +401,8 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
         else:
             nodes.append(None)
     recording = mask if op.name not in UNRECORDED else 0
-    check_writable(t, records=bool(recording))
+    if op.name not in UNRECORDED or detours:
+        check_writable(t, records=bool(recording))
     if recording and t._array.dtype.kind not in "fc":
         recording = 0
     if op.kind == "composite":

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ArgumentError, AutogradError, ShapeError
-from engine.grad_mode import grad_enabled
-from engine.node import AccumulateGrad, Edge, Meta, Port
+from engine.apply import batch_hooks
+from engine.errors import ArgumentError, AutogradError, InvalidValueError, ShapeError
+from engine.grad_mode import depth, grad_enabled
+from engine.node import AccumulateGrad, Edge, GradientEdge, Meta, NodeHook, Port
 from engine.rules import rules
 from engine.tensor import Tensor, array_of, node_of, set_attribute, wrap
 from engine.transaction import current
@@ -27,7 +28,9 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
     meta = leaf.meta
     before = meta.grad
     if before is None:
-        if not create:
+        if create:
+            g = rules.empty_like(g.detach()).copy_(g)
+        else:
             if type(g) is np.ndarray and (g.base is not None or not g.flags.writeable or sys.getrefcount(g) > 3):
                 g = np.array(g)
             g = wrap(g)
@@ -36,9 +39,7 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
         set_attribute(meta, "grad", before + g)
     else:
         array = before._array
-        if before._node is not None:
-            set_attribute(meta, "grad", wrap(array + g))
-        elif type(array) is np.ndarray:
+        if type(array) is np.ndarray:
             write(before, array + g)
         else:
             set_attribute(before, "_array", array + g)
@@ -48,7 +49,16 @@ def _accumulate(leaf: AccumulateGrad, g: Any, create: bool) -> None:
             if type(before._version_cell) is list:
                 before._version_cell[0] += 1
     if meta.post_hooks:
-        for hook in tuple(meta.post_hooks.values()):
+        _accumulated(leaf, g)
+
+
+def _accumulated(leaf: AccumulateGrad, g: Any) -> None:
+    """The hooks after accumulation: of the tensor, and of its node."""
+    hooks: dict[int, Any] = leaf.meta.post_hooks or {}
+    for hook in tuple(hooks.values()):
+        if isinstance(hook, NodeHook):
+            hook.hook((), (g if isinstance(g, Tensor) else wrap(g),))
+        else:
             _nothing(hook(leaf.variable))
 
 
@@ -63,9 +73,25 @@ def _nothing(answer: Any) -> None:
 def _sequence(value: Any, what: str) -> tuple[Any, ...]:
     if isinstance(value, Tensor) or value is None:
         return (value,)
+    if type(value) is GradientEdge:
+        return (_stand_in(value),)
     if not isinstance(value, Sequence):
-        raise ArgumentError(f"{what} must be a Tensor or a sequence of Tensors, not {type(value).__name__}")
-    return tuple(value)
+        raise ArgumentError(
+            f"'{type(value).__name__}' object is not iterable ({what} must be a Tensor or a sequence of Tensors)"
+        )
+    return tuple(_stand_in(v) if type(v) is GradientEdge else v for v in value)
+
+
+def _stand_in(place: GradientEdge) -> Tensor:
+    """A tensor without values for where a gradient arrives."""
+    node: Any = place.node
+    if type(node) is AccumulateGrad:
+        return node.variable
+    if node.extra is not None and node.extra.outputs is not None:
+        node = Port(node, place.output_nr, *node.extra.outputs[place.output_nr])
+    t = wrap(np.broadcast_to(np.zeros((), node.dtype), node.shape))
+    t._node = node
+    return t
 
 
 def _roots(tensors: tuple[Tensor, ...], gradients: tuple[Any, ...], create: bool) -> list[tuple[Edge, Any]]:
@@ -121,6 +147,11 @@ def backward(
     grad_tensors: one upstream gradient a tensor, None for tensors of one element. retain_graph: keep saved values (default:
     create_graph). create_graph: record the walk, for higher orders. inputs: only these tensors get gradients.
     """
+    if depth.get() or batch_hooks:
+        raise AutogradError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp instead "
+            "or call backward() outside of functorch transforms."
+        )
     accumulate(tensors, grad_tensors, retain_graph, create_graph, inputs)
 
 
@@ -227,7 +258,7 @@ def grad(
     (tensor(6.),)
     """
     if materialize_grads and allow_unused is False:
-        raise _InvalidPair(
+        raise InvalidValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     if allow_unused is None:
@@ -297,7 +328,3 @@ def _batched(
     ]
     columns = zip(*found, strict=True)
     return tuple(None if column[0] is None else rules.stack(list(column)) for column in columns)
-
-
-class _InvalidPair(ArgumentError, ValueError):
-    """Two arguments that exclude each other."""

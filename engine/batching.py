@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.apply import batch_hooks, dispatch_inplace, run
 from engine.errors import TensorError
-from engine.grad_mode import grad_enabled
+from engine.grad_mode import grad_enabled, refuse_in_transform
 from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
 from engine.layout import FORMATS, memory_format
 from engine.op import OPS, Op
@@ -22,6 +22,7 @@ from engine.rules import rules
 from engine.tensor import Tensor, array_of, node_of
 
 __all__ = [
+    "DYNAMIC",
     "Batched",
     "Level",
     "batched",
@@ -52,6 +53,16 @@ def levels() -> tuple[Level, ...]:
     return active.get()
 
 
+DYNAMIC: Final = {
+    "nonzero": "nonzero",
+    "argwhere": "nonzero",
+    "unique": "_unique2",
+    "unique_consecutive": "unique_consecutive",
+    "masked_select": "masked_select",
+}
+"""Rows whose output's shape depends on values, which differ from example to example; and PyTorch's names of them."""
+
+
 class Batched(Tensor):
     """One example of a batch. Shape, dtype and ndim are the example's; values cannot be read while the function is mapped."""
 
@@ -69,6 +80,7 @@ class Batched(Tensor):
         self.physical.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        refuse_in_transform()
         self.physical.requires_grad_(requires_grad)
         self._node = node_of(self.physical)
         return self
@@ -79,23 +91,27 @@ class Batched(Tensor):
     def is_contiguous(self, memory_format: memory_format = FORMATS["contiguous_format"]) -> bool:
         return self.physical.is_contiguous(memory_format)
 
-    def _unreadable(self, what: str) -> TensorError:
-        return TensorError(
-            f"vmap: It looks like you're {what} on a Tensor. We don't support vmap over data-dependent control flow or reading "
-            "values: every example of a batch has its own"
-        )
+    def _unreadable(self, what: str, why: str = "We don't support that yet.") -> TensorError:
+        return TensorError(f"vmap: It looks like you're {what}. {why} (every example of a batch has its own values)")
 
     def item(self) -> Any:
-        raise self._unreadable("calling .item()")
+        raise self._unreadable(
+            "calling .item() on a Tensor",
+            "We don't support vmap over calling .item() on a Tensor, please try to rewrite what you're doing with other operations. If "
+            "error is occurring somewhere inside PyTorch internals, please file a bug report.",
+        )
 
     def tolist(self) -> Any:
-        raise self._unreadable("calling .tolist()")
+        raise self._unreadable("calling .tolist() on a Tensor")
 
     def numpy(self, *, force: bool = False) -> Any:  # noqa: ARG002 - PyTorch's signature
-        raise self._unreadable("calling .numpy()")
+        raise self._unreadable("calling .numpy() on a Tensor")
 
     def __bool__(self) -> bool:
-        raise self._unreadable("attempting to use a Tensor in some data-dependent control flow")
+        raise self._unreadable(
+            "attempting to use a Tensor in some data-dependent control flow",
+            "We don't support that yet, please file an issue at https://github.com/pytorch/pytorch/issues .",
+        )
 
     def __repr__(self) -> str:
         return f"BatchedTensor(lvl={self.level}, bdim=0, value=\n    {self.physical!r}\n)"
@@ -187,6 +203,8 @@ def _apply(op: Op, bound: list[Any]) -> Any:
         if op.kind == "create" and op.family == "random" and here:
             return _drawn(op, bound, here[-1])
         return hollowed(op, bound)
+    if op.name in DYNAMIC or (op.id == "index.Tensor" and _has_mask(bound[1])):
+        raise TensorError(_dynamic(op))
     from engine.batch_rules import rule_of
 
     rule = rule_of(op)
@@ -194,6 +212,28 @@ def _apply(op: Op, bound: list[Any]) -> Any:
         return NotImplemented
     size = size_of(bound, level)
     return _wrapped(rule(op, bound, level, size), level, size)
+
+
+def _has_mask(indices: Any) -> bool:
+    return any(type(i) is Batched and i._array.dtype.kind == "b" for i in indices)
+
+
+def _dynamic(op: Op) -> str:
+    if op.name == "index":
+        return (
+            "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean "
+            "mask."
+        )
+    if op.name == "masked_select":
+        return (
+            "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because for each batch this "
+            "would return a differently shaped Tensor. Please file an issue at https://github.com/pytorch/pytorch/issues if you need this "
+            "feature."
+        )
+    return (
+        f"vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{DYNAMIC[op.name]}. "
+        "Please file an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+    )
 
 
 def _drawn(op: Op, bound: list[Any], level: Level) -> Any:
@@ -218,10 +258,10 @@ def _apply_inplace(op: Op, bound: list[Any]) -> Any:
         return hollowed_inplace(op, bound)
     target = bound[op.tensors[0]]
     if not mapped(target, level):
+        shape = list(target._array.shape)
         raise TensorError(
-            f"vmap: {op.name}_(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more "
-            "elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
-            "Please try to use out-of-place operators instead"
+            f"output with shape {shape} doesn't match the broadcast shape {[size_of(bound, level), *shape]} (vmap: {op.name}_ cannot write "
+            "what differs between examples into a tensor that is the same for all)"
         )
     if grad_enabled.get() and node_of(target.physical) is not None:  # what is overwritten is saved as it was
         bound = list(bound)

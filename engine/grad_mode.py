@@ -24,6 +24,7 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "refuse_in_transform",
     "set_grad_enabled",
 ]
 
@@ -31,6 +32,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 inference_enabled: ContextVar[bool] = ContextVar("inference_enabled", default=False)
+depth: ContextVar[int] = ContextVar(
+    "transform_depth", default=0
+)  # how many derivatives of functions (func.grad …) are being taken
 shown: ContextVar[bool] = ContextVar(
     "shown_grad_mode", default=False
 )  # in inference mode, where nothing records whatever is set
@@ -73,6 +77,16 @@ def allow(grad: bool) -> None:
         shown.set(grad)
         grad = False
     grad_enabled.set(grad)
+
+
+def refuse_in_transform() -> None:
+    """Errors: RuntimeError where a derivative of a function is being taken: there nobody calls ``requires_grad_``."""
+    if depth.get():
+        raise AutogradError(
+            "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* APIs) inside of a function "
+            "being transformed by a functorch transform. This is unsupported, please attempt to use the functorch transforms (e.g. grad, "
+            "vjp, jacrev, jacfwd, hessian) or call requires_grad_() outside of a function being transformed instead."
+        )
 
 
 def is_grad_enabled() -> bool:

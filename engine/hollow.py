@@ -34,7 +34,9 @@ class Hollow(Tensor):
     def _unreadable(self, *_: Any, **__: Any) -> Any:
         raise TensorError(UNKNOWN)
 
-    item = tolist = numpy = stride = is_contiguous = _is_view = retain_grad = requires_grad_ = detach_ = _unreadable
+    item = tolist = numpy = data_ptr = storage_offset = stride = is_contiguous = _is_view = retain_grad = (
+        requires_grad_
+    ) = detach_ = _unreadable
     backward = register_hook = register_post_accumulate_grad_hook = _unreadable
     __array__ = __bool__ = __index__ = __format__ = __contains__ = _unreadable
     requires_grad = is_leaf = grad_fn = output_nr = grad = retains_grad = _version = _base = property(

@@ -8,15 +8,15 @@ dies by reference counting. ``seq`` grows with time: an input's producer has alw
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
 from engine.transaction import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.plan import Plan
     from engine.tensor import Tensor
 
@@ -24,9 +24,12 @@ __all__ = [
     "AccumulateGrad",
     "Edge",
     "Extra",
+    "GradientEdge",
     "Handle",
     "Meta",
     "Node",
+    "NodeHook",
+    "Packed",
     "Port",
     "Value",
     "extra_of",
@@ -39,6 +42,9 @@ Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 
 sequence = itertools.count(1)
 handles = itertools.count(1)
+saved_hooks: ContextVar[tuple[tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]], ...]] = ContextVar(
+    "saved_tensors_hooks", default=()
+)
 
 
 class Handle:
@@ -125,6 +131,29 @@ class Node:
         """The producers of the inputs, each with the number of its output. Source: torch.autograd.graph.Node.next_functions."""
         return tuple((e.node, e.number) if type(e) is Port else (e, 0) for e in self.edges)  # type: ignore[misc]
 
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """Whatever one wants to note here. Source: torch.autograd.graph.Node.metadata."""
+        extra = extra_of(self)
+        if extra.metadata is None:
+            extra.metadata = {}
+        return extra.metadata
+
+    def _sequence_nr(self) -> int:
+        return self.seq
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
+        from engine.saved import saved_attribute
+
+        return saved_attribute(self, name)
+
+    def __dir__(self) -> list[str]:
+        from engine.saved import saved_attributes
+
+        return [*super().__dir__(), *saved_attributes(self)]
+
     def register_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call ``hook(grad_inputs, grad_outputs)`` after the node ran; what it answers replaces the gradients of the inputs."""
         return Handle(extra_of(self).node_hooks, hook)
@@ -134,7 +163,7 @@ class Node:
         return Handle(extra_of(self).node_pre_hooks, hook)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition('::')[2]} object at {id(self):#x}>"
 
 
 def function_name(node: str) -> str:
@@ -174,7 +203,7 @@ def hand_over(meta: Meta | None, before: Edge | None, after: Edge | None) -> Non
 class Extra:
     """What few nodes have: hooks, tensors that keep their gradient, and the outputs of a node with several."""
 
-    __slots__ = ("node_hooks", "node_pre_hooks", "outputs", "retained", "tensor_hooks", "where")
+    __slots__ = ("metadata", "node_hooks", "node_pre_hooks", "outputs", "packed", "retained", "tensor_hooks", "where")
 
     def __init__(self) -> None:
         self.outputs: tuple[tuple[tuple[int, ...], Any], ...] | None = None
@@ -183,6 +212,29 @@ class Extra:
         self.node_hooks: dict[int, Callable[..., Any]] = {}
         self.node_pre_hooks: dict[int, Callable[..., Any]] = {}
         self.where: str | None = None
+        self.packed = False  # whether what is saved went through hooks
+        self.metadata: dict[Any, Any] | None = None
+
+
+class Packed:
+    """A saved value that went through hooks: what they made of it, and what makes it a tensor again."""
+
+    __slots__ = ("unpack", "value")
+
+    def __init__(self, value: Any, unpack: Callable[[Any], Tensor]) -> None:
+        self.value = value
+        self.unpack = unpack
+
+    def array(self) -> Value:
+        """The value again. Errors: TypeError where the hook answers no tensor."""
+        from engine.tensor import Tensor
+
+        answer = self.unpack(self.value)
+        if not isinstance(answer, Tensor):
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(answer).__name__}"
+            )
+        return answer._array
 
 
 class Port:
@@ -196,6 +248,28 @@ class Port:
         self.seq = node.seq
         self.shape = shape
         self.dtype = dtype
+
+
+class NodeHook:
+    """A leaf's node hook among its hooks after accumulation."""
+
+    __slots__ = ("hook",)
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        self.hook = hook
+
+
+class _First:
+    """A hook of a node with one output as one of its tensor's."""
+
+    __slots__ = ("hook",)
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        self.hook = hook
+
+    def __call__(self, g: Tensor) -> Any:
+        answer = self.hook((g,))
+        return answer[0] if isinstance(answer, tuple) else answer
 
 
 class AccumulateGrad:
@@ -234,6 +308,18 @@ class AccumulateGrad:
         t._node, t._version_cell, t._meta = self, self.cell, self.meta
         return t
 
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(grad_outputs)`` before a gradient is added; what it answers replaces them."""
+        if self.meta.hooks is None:
+            self.meta.hooks = {}
+        return Handle(self.meta.hooks, _First(hook))
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook((), grad_outputs)`` after a gradient was added."""
+        if self.meta.post_hooks is None:
+            self.meta.post_hooks = {}
+        return Handle(self.meta.post_hooks, NodeHook(hook))  # type: ignore[arg-type] # told apart where they are called
+
     @property
     def freed(self) -> bool:
         return False
@@ -247,3 +333,11 @@ class AccumulateGrad:
 
 
 Edge: TypeAlias = "Node | AccumulateGrad | Port"
+
+
+class GradientEdge(NamedTuple):
+    """Where a gradient arrives: a node, and which of its outputs. ``backward`` and ``grad`` take one for a tensor."""
+
+    node: Node | AccumulateGrad
+    output_nr: int
+    ownership_token: Any = None

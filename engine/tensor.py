@@ -15,7 +15,7 @@ import numpy as np
 
 from engine import dtypes, printing, schema
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
-from engine.grad_mode import InferenceCell, detours, fresh_cell, inference_enabled
+from engine.grad_mode import InferenceCell, detours, fresh_cell, inference_enabled, refuse_in_transform
 from engine.layout import Size
 from engine.methods import TensorMethods
 from engine.node import AccumulateGrad, Handle, Meta, Node, Port, Value, extra_of
@@ -31,6 +31,7 @@ __all__ = [
     "Size",
     "Tensor",
     "array_of",
+    "begun",
     "from_numpy",
     "is_inference",
     "is_tensor",
@@ -136,6 +137,7 @@ class Tensor(TensorMethods, Scalars, Storage):
                 f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {schema.kind_name(requires_grad)}",
                 "requires_grad",
             )
+        refuse_in_transform()
         node = node_of(self)
         if node is not None and type(node) is not AccumulateGrad:
             if not requires_grad:
@@ -149,10 +151,7 @@ class Tensor(TensorMethods, Scalars, Storage):
         if requires_grad and type(self._version_cell) is InferenceCell and not inference_enabled.get():
             raise AutogradError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if requires_grad != (node is not None):
-            transaction = current.get()
-            if transaction is not None:
-                transaction.attribute(self, "_node")
-            self._node = leaf_node(self) if requires_grad else None
+            set_attribute(self, "_node", leaf_node(self) if requires_grad else None)
         return self
 
     @property
@@ -188,6 +187,8 @@ class Tensor(TensorMethods, Scalars, Storage):
                 raise ArgumentError(
                     f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
                 )
+            if value is self:
+                raise AutogradError("can't assign Variable as its own grad")
             if value._array.shape != self._array.shape:
                 raise TensorError(
                     f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size "
@@ -316,7 +317,7 @@ class Tensor(TensorMethods, Scalars, Storage):
         return printing.format_tensor(
             self._array,
             requires_grad=type(node) is AccumulateGrad,
-            grad_fn_name=None if fn is None else fn.name(),
+            grad_fn_name=None if fn is None else fn.name().rpartition("::")[2],
             default_dtype=dtypes.get_default_dtype().name,
         )
 
@@ -370,7 +371,7 @@ class Tensor(TensorMethods, Scalars, Storage):
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, and "
                 "gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py "
-                "as a solution."
+                "as the solution."
             )
         set_attribute(self, "_node", None)
         return self
@@ -470,6 +471,12 @@ def leaf_node(t: Tensor) -> AccumulateGrad:
     node = AccumulateGrad(t._array, t._version_cell, _meta_of(t))
     node.tensor = weakref.ref(t)
     return node
+
+
+def begun(t: Tensor) -> Tensor:
+    """A tensor without history as a leaf that requires grad."""
+    t._node = leaf_node(t)
+    return t
 
 
 def set_attribute(owner: object, name: str, value: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.errors import ViewError
-from engine.node import AccumulateGrad, Node, function_name, hand_over, sequence
+from engine.node import AccumulateGrad, Node, Port, function_name, hand_over, sequence
 from engine.op import op
 from engine.plan import plan_of
 from engine.transaction import current
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Creation", "Step", "View", "forbidden", "replay", "replay_node"]
 
-Creation = Literal["default", "multi_output", "no_grad", "inference"]
+Creation = Literal["default", "multi_output", "function", "no_grad", "inference"]
 
 
 class Step(NamedTuple):
@@ -116,10 +116,18 @@ def replay_node(edge: Edge, chain: tuple[Step, ...], array: Any) -> Node:
 def forbidden(t: Tensor, view: View, *, indirect: bool) -> str:
     """PyTorch's sentence for a view that may not be modified in place."""
     what = "its base or another view of its base has been" if indirect else "is being"
+    node = t._node
+    maker = node.node if type(node) is Port else node
+    name = "Unbind" if maker is None else function_name(maker.name())  # type: ignore[union-attr]
+    number = node.number if type(node) is Port else view.chain[-1].number or 0
+    if view.creation == "function":
+        return (
+            f"Output {number} of {name} is a view and {what} modified inplace. This view was created inside a custom Function (or because "
+            "an input was returned as-is) and the autograd logic to handle view+inplace would override the custom backward associated with "
+            "the custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of "
+            "the custom Function."
+        )
     if view.creation == "multi_output":
-        node = t._node
-        name = function_name(node.node.name()) if node is not None and hasattr(node, "node") else "Unbind"
-        number = view.chain[-1].number or 0
         return (
             f"Output {number} of {name} is a view and {what} modified inplace. This view is the output of a function that returns "
             "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace "

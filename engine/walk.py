@@ -218,7 +218,7 @@ class Walk:
             produced: Any = plan.backward(g, self._tensors(node, saved) if plan.saves else saved, node.attrs)
         except AutogradError as error:
             raise located(error, node) from error
-        if not self.keep and plan.arrays:
+        if saved and not self.keep and plan.arrays:
             set_attribute(node, "saved", None)
         if plan.lists:
             produced = _flat(node, plan, produced)
@@ -258,12 +258,16 @@ class Walk:
                     upstream = tuple(slots) if plan.wants_all else slots[0]
             if upstream is None:
                 return  # nothing arrived, says the hook
+        if extra is not None and extra.packed:
+            from engine.saved import unpacked
+
+            saved = unpacked(saved)
         arguments = self._tensors(node, saved) if self.create and plan.saves else saved
         try:
             produced: Any = plan.backward(upstream, arguments, node.attrs)
         except AutogradError as error:
             raise located(error, node) from error
-        if not self.keep and plan.arrays:
+        if saved and not self.keep and plan.arrays:
             set_attribute(node, "saved", None)
         edges = node.edges
         if plan.lists:
@@ -317,7 +321,7 @@ class Walk:
                 slots[number] = self.hooked(hooks, slots[number])
         for number, meta in extra.retained.items():
             if slots[number] is not None:
-                g = slots[number] if self.create else wrap(np.array(slots[number]))
+                g = slots[number].clone() if self.create else wrap(np.array(slots[number]))
                 set_attribute(meta, "grad", g if meta.grad is None else meta.grad + g)
                 self.reached.append(meta)
 

@@ -148,7 +148,7 @@ class CopySlices(Plan):
     __slots__ = ("inner",)
 
     def __init__(self, inner: Plan) -> None:
-        super().__init__(inner.op, inner.mask, "CopySlices", inner.saves, self.run, False)
+        super().__init__(inner.op, inner.mask, "torch::autograd::CopySlices", inner.saves, self.run, False)
         self.inner = inner
 
     def run(self, g: Any, saved: Any, attrs: Any) -> tuple[Any, ...]:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from engine.autograd import function, functional
-from engine.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from engine.autograd import function, functional, graph
+from engine.autograd.anomaly import (
+    detect_anomaly,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    is_multithreading_enabled,
+    set_detect_anomaly,
+    set_multithreading_enabled,
+)
 from engine.autograd.function import Function
 from engine.backward import backward, grad
 from engine.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -21,9 +28,13 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
+    "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",
+    "is_multithreading_enabled",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]

@@ -12,7 +12,16 @@ from engine.apply import check_nan as nan_checked
 from engine.apply import record_where
 from engine.grad_mode import detours
 
-__all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
+__all__ = [
+    "detect_anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "is_multithreading_enabled",
+    "set_detect_anomaly",
+    "set_multithreading_enabled",
+]
+
+several_threads: list[bool] = [True]
 
 
 def _line() -> str:
@@ -40,6 +49,30 @@ def _detect(mode: bool) -> None:
 def is_anomaly_enabled() -> bool:
     """Whether nodes remember their lines now."""
     return bool(record_where)
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether a NaN in backward is an error in anomaly mode."""
+    return nan_checked[0]
+
+
+def is_multithreading_enabled() -> bool:
+    """What ``set_multithreading_enabled`` set last; a walk is one thread's in any case."""
+    return several_threads[0]
+
+
+class set_multithreading_enabled:  # noqa: N801 - PyTorch's name
+    """Accepted for PyTorch's programs: a walk is one thread's in any case."""
+
+    def __init__(self, mode: bool) -> None:
+        self._before = several_threads[0]
+        several_threads[0] = mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        several_threads[0] = self._before
 
 
 class set_detect_anomaly:  # noqa: N801 - PyTorch's name

@@ -28,13 +28,13 @@ def _tuple(value: Any, what: str, function: str) -> tuple[Pieces, bool]:
     if not isinstance(value, Sequence):
         raise ArgumentError(
             f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the given {what} has type "
-            f"{type(value).__name__}."
+            f"{type(value)}."
         )
     for i, v in enumerate(value):
         if not isinstance(v, Tensor):
             raise ArgumentError(
                 f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the value at index {i} of the "
-                f"given {what} has type {type(v).__name__}."
+                f"given {what} has type {type(v)}."
             )
     return tuple(value), True
 
@@ -88,7 +88,7 @@ def _pull(
     if strict and len(live) != len(outputs):
         dead = next(k for k, o in enumerate(outputs) if not o.requires_grad)
         raise AutogradError(
-            f"Output {dead} of the user-provided function does not require grad. The outputs must be computed in a differentiable "
+            f"Output {dead} of the user-provided function does not require gradients. The outputs must be computed in a differentiable "
             "manner from the input when running in strict mode."
         )
     found: tuple[Tensor | None, ...] = (None,) * len(inputs)

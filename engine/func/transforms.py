@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 
 from engine.backward import grad as walk_back
 from engine.batching import behind, everywhere, front, level_of, mapped, size_of
-from engine.errors import ArgumentError, AutogradError
+from engine.errors import AutogradError, InvalidValueError
 from engine.func.tree import flatten, leaves_of
 from engine.func.vmap import vmap
-from engine.grad_mode import enable_grad
+from engine.grad_mode import depth, enable_grad
 from engine.node import AccumulateGrad, Port
 from engine.rules import rules
-from engine.tensor import Tensor, node_of, wrap
+from engine.tensor import Tensor, begun, node_of, wrap
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
-
-depth: Final[ContextVar[int]] = ContextVar("transform_depth", default=0)
 
 
 class _Transform:
@@ -45,19 +42,19 @@ class _Transform:
 
 def _point(t: Tensor) -> Tensor:
     """A point to differentiate at: connected to what it came from, if that is recorded."""
-    return rules.alias(t) if t.requires_grad else t.detach().requires_grad_()
+    return rules.alias(t) if t.requires_grad else begun(t.detach())
 
 
 def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
     leaves, build = flatten(tree)
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise ArgumentError(
-                f"{function}: Expected all inputs to be differentiated to be Tensors, but got {type(leaf).__name__}"
-            )
+            raise InvalidValueError(f"Thing passed to transform API must be Tensor, got {type(leaf)} ({function})")
         if not leaf.dtype.differentiable:
+            if function in {"jvp", "linearize"}:
+                raise InvalidValueError(f"Expected primal to be floating point or complex, but got: {leaf.dtype}")
             raise AutogradError(
-                f"{function}: only Tensors of floating point or complex dtype can be differentiated, but got {leaf.dtype}"
+                f"only Tensors of floating point dtype can require gradients ({function}: got {leaf.dtype})"
             )
     points = [everywhere(leaf, _point) for leaf in leaves]
     return points, build(points)
@@ -166,8 +163,12 @@ def grad_and_value(
                 )
             if result.ndim:
                 raise AutogradError(
-                    f"Expected f(*args) to return a scalar tensor, got tensor with {result.ndim} dims. Maybe you wanted to use the vjp "
-                    "or jacrev APIs instead?"
+                    f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {result.ndim} dims. Maybe you "
+                    "wanted to use the vjp or jacrev APIs instead?"
+                )
+            if result.is_complex():
+                raise AutogradError(
+                    f"grad can be implicitly created only for real scalar outputs but got {result.dtype}"
                 )
             keeps = _keeps(transform.nested, leaves_of(chosen), [result], points)
             found = _done(_pull([result], points, [_ones(result)], keeps), keeps)
@@ -198,10 +199,14 @@ def _outputs(result: Any, what: str) -> tuple[list[Tensor], Callable[[list[Any]]
 
 def _chosen(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> tuple[tuple[Any, ...], bool]:
     single = isinstance(argnums, int)
+    if not single and not isinstance(argnums, tuple):
+        raise AutogradError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for n in numbers:
         if not -len(args) <= n < len(args):
             raise AutogradError(f"Got argnum={n}, but only {len(args)} positional inputs")
+    if len({n % len(args) for n in numbers}) != len(numbers):
+        raise AutogradError(f"argnums elements must be unique, got {argnums}")
     return tuple(args[n] for n in numbers), single
 
 
@@ -253,7 +258,12 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     def pull_back(*weights: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:  # noqa: ARG001 - PyTorch's signature
         given = leaves_of(weights)
-        if len(given) != len(outputs) or any(w.shape != o.shape for w, o in zip(given, outputs, strict=True)):
+        for i, (w, o) in enumerate(zip(given, outputs, strict=False)):
+            if w.shape != o.shape:
+                raise AutogradError(
+                    f"Mismatch in shape: grad_output[{i}] has a shape of {w.shape} and output[{i}] has a shape of {o.shape}."
+                )
+        if len(given) != len(outputs):
             raise AutogradError(
                 f"Expected cotangents to have the structure and shapes of the outputs: {[list(o.shape) for o in outputs]}, got "
                 f"{[list(w.shape) for w in given]}"
@@ -286,13 +296,24 @@ def jvp(
     >>> jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
     """
-    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
-        raise AutogradError("jvp(f, primals, tangents): Expected primals and tangents to be tuples")
-    given = leaves_of(tangents)
-    if [t.shape for t in given] != [p.shape for p in leaves_of(primals)]:
+    if not isinstance(primals, tuple):
         raise AutogradError(
-            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure and shapes"
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
         )
+    given, inputs = leaves_of(tangents), leaves_of(primals)
+    if len(given) != len(inputs) or not isinstance(tangents, tuple):
+        raise AutogradError(
+            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if primals is a "
+            f"tuple of 3 tensors, tangents also must be. Got primals with {len(inputs)} and tangents with {len(given)} tensors"
+        )
+    if not inputs:
+        raise AutogradError("jvp(f, primals, tangents): Expected primals to contain at least one Tensor.")
+    for p, t in zip(inputs, given, strict=True):
+        if isinstance(p, Tensor) and p.shape != t.shape:
+            raise AutogradError(
+                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
+                f"Tensor is of size {list(p.shape)} while the given forward gradient is of size {list(t.shape)}."
+            )
     with _Transform() as transform:
         points, built = _points(primals, "jvp")
         result = func(*built)

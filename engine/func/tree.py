@@ -58,7 +58,7 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
     return f(tree) if parts is None else _joined(tree, [mapped(f, p) for p in parts])
 
 
-def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
+def spread(prefix: Any, tree: Any, what: str, values: str = "values") -> list[Any]:
     """A leaf of ``prefix`` for each leaf of ``tree``: one leaf stands for all below it.
 
     Errors: ValueError where the prefix does not fit.
@@ -71,5 +71,5 @@ def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
         return [prefix] * len(leaves_of(tree))
     branches = _parts(prefix)
     if parts is None or branches is None or len(parts) != len(branches):
-        raise InvalidValueError(f"{what} is not compatible with the structure of the values: got {prefix!r}")
-    return [leaf for p, t in zip(branches, parts, strict=True) for leaf in spread(p, t, what)]
+        raise InvalidValueError(f"{what} is not compatible with the structure of `{values}`. Got {prefix!r}")
+    return [leaf for p, t in zip(branches, parts, strict=True) for leaf in spread(p, t, what, values)]

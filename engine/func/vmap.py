@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.batching import batched, front, mapping
-from engine.errors import InvalidValueError
+from engine.errors import InvalidValueError, TensorError
 from engine.func.tree import flatten, leaves_of, spread
 from engine.rules import rules
 from engine.shapes import wrap_dim
@@ -35,51 +35,64 @@ def vmap(
     tensor([3., 7.])
     """
     if randomness not in {"error", "same", "different"}:
-        raise InvalidValueError(
-            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
-        )
+        raise TensorError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    if chunk_size is not None and chunk_size < 1:
+        raise InvalidValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @functools.wraps(func)
     def over(*args: Any, **kwargs: Any) -> Any:
         values, build = flatten(args)
-        dims = spread(in_dims, args, "vmap: in_dims")
-        given, rebuild = flatten(kwargs)
-        size = _batch_size(values, dims, func, given)
+        if not isinstance(in_dims, (int, tuple, list, dict)):
+            raise InvalidValueError(
+                f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested) tuple "
+                f"matching the structure of inputs, got: {type(in_dims)}."
+            )
+        if not args:
+            raise InvalidValueError(
+                f"vmap({_name(func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function "
+                "with no inputs. The latter is unsupported."
+            )
+        dims = spread(in_dims, args, f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): in_dims", "inputs")
+        size = _batch_size(values, dims, func, in_dims)
         moved = [_to_front(v, d) for v, d in zip(values, dims, strict=True)]
-        named = [_to_front(v, 0 if isinstance(v, Tensor) else None) for v in given]
         dims = [None if d is None else 0 for d in dims]
         step = chunk_size or size
-        if step < 1:
-            raise InvalidValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
         pieces = [
-            _call(func, build, moved, dims, rebuild, named, start, min(start + step, size), randomness)
+            _call(func, build, moved, dims, kwargs, start, min(start + step, size), randomness)
             for start in range(0, size, step)
         ]
         outs, make = pieces[0]
-        where = spread(out_dims, make(outs), "vmap: out_dims")
+        if isinstance(out_dims, str):
+            raise InvalidValueError(
+                f"vmap({_name(func)}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+                "representing where in the outputs the vmapped dimension should appear."
+            )
+        what = f"vmap({_name(func)}, ..., out_dims={out_dims})(<inputs>): out_dims"
+        where = spread(out_dims, make(outs), what, "outputs")
         joined = [rules.cat([p[0][k] for p in pieces]) if len(pieces) > 1 else outs[k] for k in range(len(outs))]
         return make([_placed(o, d) for o, d in zip(joined, where, strict=True)])
 
     return over
 
 
-def _batch_size(values: list[Any], dims: list[Any], func: Callable[..., Any], given: list[Any]) -> int:
+def _batch_size(values: list[Any], dims: list[Any], func: Callable[..., Any], in_dims: Any) -> int:
     sizes = []
     for v, d in zip(values, dims, strict=True):
         if d is None:
             continue
         if not isinstance(v, Tensor):
             raise InvalidValueError(
-                f"vmap({_name(func)}): Got in_dim={d} for an input but the input is of type {type(v).__name__}. We cannot vmap over "
+                f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={d} for an input but the "
+                f"input is of type {type(v)}. We cannot vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         if not -v.ndim <= d < v.ndim:
             raise InvalidValueError(
-                f"vmap({_name(func)}): Got in_dim={d} for some input, but that input is a Tensor of dimensionality {v.ndim} so "
+                f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={d} for some input, "
+                f"but that input is a Tensor of dimensionality {v.ndim} so "
                 f"expected in_dim to satisfy -{v.ndim} <= in_dim < {v.ndim}."
             )
         sizes.append(v.shape[d])
-    sizes += [v.shape[0] for v in given if isinstance(v, Tensor) and v.ndim]
     if not sizes:
         raise InvalidValueError(
             f"vmap({_name(func)})(<inputs>): got no inputs to map over. Maybe you forgot to add an input, or set in_dims to None"
@@ -109,8 +122,7 @@ def _call(
     build: Callable[[list[Any]], Any],
     values: list[Any],
     dims: list[Any],
-    rebuild: Callable[[list[Any]], Any],
-    named: list[Any],
+    keywords: dict[str, Any],
     start: int,
     stop: int,
     randomness: str,
@@ -123,13 +135,12 @@ def _call(
             return batched(part, level.depth)
 
         arguments = build([v if d is None else examples(v) for v, d in zip(values, dims, strict=True)])
-        keywords = rebuild([examples(v) if isinstance(v, Tensor) else v for v in named])
         result = func(*arguments, **keywords)
         outs, make = flatten(result)
         for o in leaves_of(result):
             if not isinstance(o, Tensor):
                 raise InvalidValueError(
-                    f"vmap({_name(func)}): `{_name(func)}` must only return Tensors, got type {type(o)}. Did you mean to set "
+                    f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type {type(o)}. Did you mean to set "
                     "out_dims= to None for output?"
                 )
         return [front(o, level.depth, level.size) for o in outs], make

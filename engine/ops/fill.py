@@ -31,7 +31,7 @@ def _copy_meta(input: Spec, src: Spec, non_blocking: bool) -> Spec:
     "copy(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
     meta=_copy_meta,
     kind="linear",
-    grad_fn="CopyBackwards",
+    grad_fn="torch::autograd::CopyBackwards",
     forms="inplace",
     samples=over(
         Sample(array(2, 3), array(2, 3, start=9)),

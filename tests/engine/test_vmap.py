@@ -13,7 +13,7 @@ import engine
 from engine import func
 from engine.apply import run
 from engine.batch_rules import LOOPED
-from engine.batching import batched, front, mapping
+from engine.batching import DYNAMIC, batched, front, mapping
 from engine.op import ROWS, Op
 from engine.tensor import Tensor, wrap
 
@@ -31,6 +31,7 @@ MAPPED = [
     and row.kind != "create"
     and row.family != "random"
     and row.id not in WITHOUT
+    and row.name not in DYNAMIC
     and "dropout" not in row.id
     and "rrelu" not in row.id
 ]
@@ -73,6 +74,8 @@ def test_a_batch_equals_its_examples(row: Op, first_only: bool) -> None:
     assert row.samples is not None
     for sample in row.samples():
         bound = row.bind([tensor_of(a) for a in sample.args], {k: tensor_of(v) for k, v in sample.kwargs.items()})
+        if row.id == "index.Tensor" and any(i is not None and i.dtype is engine.bool for i in bound[1]):
+            continue  # an index by a mask has a shape of its own for each example
         with mapping(SIZE, "error") as level:
             whole, single = mapped_arguments(row, bound, first_only, level.depth)
             answer = run(row, whole)
@@ -181,7 +184,7 @@ def test_in_place_writes_reach_the_batch() -> None:
         return y
 
     assert func.vmap(write)(X).tolist() == [[10.0, 4.0], [30.0, 16.0]]
-    with pytest.raises(RuntimeError, match="not being vmapped over"):
+    with pytest.raises(RuntimeError, match="the same for all"):
         func.vmap(lambda x: W.clone().add_(x))(X)
 
 
@@ -193,10 +196,10 @@ def test_in_place_writes_reach_the_batch() -> None:
         (lambda: func.vmap(lambda x, y: x + y)(X, engine.ones(3)), "same size in the mapped dimension"),
         (lambda: func.vmap(lambda x: x, in_dims=5)(X), "expected in_dim to satisfy"),
         (lambda: func.vmap(lambda x: 2)(X), "must only return Tensors"),
-        (lambda: func.vmap(lambda x: x, in_dims=None)(X), "no inputs to map over"),
-        (lambda: func.grad(lambda x: x)(X), "scalar tensor"),
-        (lambda: func.jvp(engine.sin, (W,), (engine.ones(3),)), "same python structure"),
-        (lambda: func.vmap(engine.nonzero)(engine.tensor([[1.0, 0.0], [1.0, 1.0]])), "depends on values"),
+        (lambda: func.vmap(lambda x: x, in_dims=None)(X), "expected `in_dims` to be int"),
+        (lambda: func.grad(lambda x: x)(X), "return a scalar Tensor"),
+        (lambda: func.jvp(engine.sin, (W,), (engine.ones(3),)), "different size than that"),
+        (lambda: func.vmap(engine.nonzero)(engine.tensor([[1.0, 0.0], [1.0, 1.0]])), "dynamic shape"),
     ],
 )
 def test_what_cannot_be_mapped_says_why(call: Any, says: str) -> None:
