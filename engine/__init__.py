@@ -12,6 +12,7 @@ tensor([[4.5000, 4.5000],
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 
@@ -56,6 +57,7 @@ from engine.layout import FORMATS as _FORMATS
 from engine.layout import Size as Size
 from engine.layout import device as device
 from engine.layout import memory_format as memory_format
+from engine.layout import strided as _strided
 from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Tensor as Tensor
 from engine.tensor import from_numpy as from_numpy
@@ -76,6 +78,12 @@ cdouble = complex128
 short = int16
 int = int32  # noqa: A001 - PyTorch's name
 long = int64
+e = math.e
+inf = math.inf
+nan = math.nan
+newaxis = None
+pi = math.pi
+strided = _strided
 contiguous_format = _FORMATS["contiguous_format"]
 preserve_format = _FORMATS["preserve_format"]
 channels_last = _FORMATS["channels_last"]
@@ -88,3 +96,17 @@ _install(sys.modules[__name__])
 from engine import func as func  # noqa: E402 - it calls what the line above installs
 from engine import optim as optim  # noqa: E402
 from engine.func import vmap as vmap  # noqa: E402
+from engine.questions import as_tensor as as_tensor  # noqa: E402
+from engine.questions import asarray as asarray  # noqa: E402
+from engine.questions import broadcast_shapes as broadcast_shapes  # noqa: E402
+from engine.questions import can_cast as can_cast  # noqa: E402
+from engine.questions import finfo as finfo  # noqa: E402
+from engine.questions import get_num_threads as get_num_threads  # noqa: E402
+from engine.questions import iinfo as iinfo  # noqa: E402
+from engine.questions import is_complex as is_complex  # noqa: E402
+from engine.questions import is_floating_point as is_floating_point  # noqa: E402
+from engine.questions import is_nonzero as is_nonzero  # noqa: E402
+from engine.questions import is_same_size as is_same_size  # noqa: E402
+from engine.questions import numel as numel  # noqa: E402
+from engine.questions import result_type as result_type  # noqa: E402
+from engine.questions import typename as typename  # noqa: E402

@@ -19,11 +19,11 @@ from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
 from engine.grad_mode import InferenceCell, detours, fresh_cell, grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, saved_hooks, sequence
 from engine.op import Op
-from engine.plan import Plan, erasing, plan_of
+from engine.plan import Plan, erasing, plan_of, written_plan
 from engine.promotion import explain, promoted
 from engine.tensor import Tensor, array_of, begun, node_of
 from engine.view import Step, View
-from engine.write import check_castable, check_overlap, check_writable, set_history, write
+from engine.write import check_castable, check_overlap, check_writable, reshaped, set_history, write
 
 __all__ = [
     "batch_hooks",
@@ -377,6 +377,8 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
         if taken is not NotImplemented:
             return taken  # type: ignore[no-any-return]
     t: Tensor = bound[op.tensors[0]]
+    if op.kind == "view":
+        return reshaped(t, run(op, bound))
     raws = bound[:]
     nodes: list[Any] = []
     mask = 0
@@ -430,7 +432,7 @@ def run_inplace(op: Op, bound: list[Any]) -> Tensor:  # noqa: PLR0912, PLR0915 -
     except EXPLAINED as error:
         raise explain(op, bound, error) from error
     if plan is not None:
-        node = build_node(op, plan, own, raws, nodes, (t,), t)
+        node = build_node(op, written_plan(op, plan), own, raws, nodes, (t,), t)
         node.shape = t._array.shape
         node.dtype = t._array.dtype
         set_history(t, node)

@@ -53,6 +53,8 @@ LOOPED: Final = frozenset(
         "adaptive_avg_pool1d",
         "all.dims",
         "allclose",
+        "fill_diagonal",
+        "unravel_index",
         "any.dims",
         "as_strided_scatter",
         "bincount",

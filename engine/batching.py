@@ -203,6 +203,8 @@ def _apply(op: Op, bound: list[Any]) -> Any:
         if op.kind == "create" and op.family == "random" and here:
             return _drawn(op, bound, here[-1])
         return hollowed(op, bound)
+    if op.family == "sampled":
+        _refuse_draws(level)
     if op.name in DYNAMIC or (op.id == "index.Tensor" and _has_mask(bound[1])):
         raise TensorError(_dynamic(op))
     from engine.batch_rules import rule_of
@@ -236,12 +238,26 @@ def _dynamic(op: Op) -> str:
     )
 
 
+def _refuse_draws(depth: int) -> None:
+    """Errors: RuntimeError where filling a batch with random numbers is not what the map allows: each example gets its own."""
+    randomness = next((a.randomness for a in levels() if a.depth == depth), "different")
+    if randomness == "error":
+        raise TensorError(NO_DRAWS)
+    if randomness == "same":
+        raise TensorError(
+            "vmap: Cannot ask for same inplace randomness on a batched tensor: use randomness='different'"
+        )
+
+
+NO_DRAWS: Final = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on vmap or "
+    "perform the randomness operation out of vmap"
+)
+
+
 def _drawn(op: Op, bound: list[Any], level: Level) -> Any:
     if level.randomness == "error":
-        raise TensorError(
-            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
-            "flags on vmap or perform the randomness operation out of vmap"
-        )
+        raise TensorError(NO_DRAWS)
     names = [p.name for p in op.parameters]
     if level.randomness == "same" or "size" not in names:
         return NotImplemented
@@ -257,6 +273,8 @@ def _apply_inplace(op: Op, bound: list[Any]) -> Any:
     if level == 0:
         return hollowed_inplace(op, bound)
     target = bound[op.tensors[0]]
+    if op.kind == "view":
+        raise TensorError(f"vmap: {op.name}_ is not supported on what differs between examples: use {op.name}()")
     if not mapped(target, level):
         shape = list(target._array.shape)
         raise TensorError(

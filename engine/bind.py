@@ -52,6 +52,7 @@ REFLECTED_BY_ROW: Final = {
     "rshift": "_rrshift",
 }
 METHODS_BY_ROW: Final = {"where": "_where_method", "polygamma": "_polygamma_method"}
+WRITTEN_BY_FLAG: Final = ("relu", "elu", "selu", "celu", "leaky_relu", "hardtanh", "threshold", "rrelu")
 UNARY: Final = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
 
 
@@ -61,7 +62,7 @@ PRODUCTS: Final = frozenset({"mm", "mv", "dot"})
 def _takes_one(op: Op) -> bool:
     return (
         op.kind in {"pointwise", "reduce"}
-        and op.family != "random"
+        and op.family not in {"random", "sampled"}
         and op.tensors == (0,)
         and op.parameters[0].is_tensor
         and len(op.schema.returns) == 1
@@ -189,6 +190,18 @@ def install(module: types.ModuleType) -> None:
             if own is None and "function" in forms and not hasattr(module, f"{last}_"):
                 setattr(module, f"{last}_", getattr(Tensor, f"{last}_"))
     _operators()
+    for name in WRITTEN_BY_FLAG:
+        setattr(module.nn.functional, f"{name}_", _written_by_flag(getattr(module.nn.functional, name), name))
+
+
+def _written_by_flag(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The in-place form of a function of networks that writes when it is told so."""
+
+    def door(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs, inplace=True)
+
+    _named(door, f"nn.functional.{name}_", OPS[f"nn.functional.{name}"])
+    return door
 
 
 def _operators() -> None:

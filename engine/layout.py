@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import TensorError
 
-__all__ = ["FORMATS", "Size", "cpu", "device", "memory_format", "owner_of"]
+__all__ = ["FORMATS", "Size", "cpu", "device", "layout", "memory_format", "owner_of", "strided"]
 
 
 class device(str):  # noqa: N801 - PyTorch's name
@@ -62,6 +62,18 @@ class memory_format:  # noqa: N801 - PyTorch's name
 FORMATS: Final = {
     name: memory_format(name) for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 }
+
+
+class layout:  # noqa: N801 - PyTorch's name
+    """How elements are kept; there is one way: by strides."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "torch.strided"
+
+
+strided: Final = layout()
 
 
 class Size(tuple[int, ...]):

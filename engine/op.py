@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -263,7 +264,8 @@ def op(
 
 
 def _camel(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_") if part)
+    joined = "".join(part[:1].upper() + part[1:] for part in name.split("_") if part)
+    return re.sub(r"(?<=\d)[a-z]", lambda letter: letter[0].upper(), joined)
 
 
 def _check(row: Op) -> None:

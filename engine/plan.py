@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from engine.op import Op
 
-__all__ = ["Plan", "compiled", "erasing", "plan_of"]
+__all__ = ["Plan", "compiled", "erasing", "plan_of", "written_plan"]
 
 
 class Plan:
@@ -119,6 +119,36 @@ def _build(op: Op, mask: int) -> Plan | None:
     for p in (made, made.twin):
         p.one, p.place = one, flowing[0]
     return made
+
+
+WRITTEN: Final = {
+    "conj_physical": "ConjPhysicalBackward1",
+    "transpose.int": "TransposeBackward1",
+    "t": "TBackward1",
+    "fill.Scalar": "FillBackward2",
+    "fill.Tensor": "FillBackward3",
+    "index_fill.int_Tensor": "IndexFillBackward1",
+    "unsqueeze": "UnsqueezeBackward1",
+    "squeeze": "SqueezeBackward3",
+    "squeeze.dim": "SqueezeBackward4",
+    "squeeze.dims": "SqueezeBackward5",
+    "asinh": "AsinhBackward1",
+    "acosh": "AcoshBackward1",
+    "atanh": "AtanhBackward1",
+}
+"""PyTorch's names of in-place forms whose nodes are not called as those of the functions."""
+_written: Final[dict[tuple[str, int], Plan]] = {}
+
+
+def written_plan(op: Op, plan: Plan) -> Plan:
+    """The plan of an in-place form: that of its function, under its own name."""
+    name = WRITTEN.get(op.id)
+    if name is None:
+        return plan
+    found = _written.get((op.id, plan.mask))
+    if found is None:
+        found = _written[op.id, plan.mask] = Plan(op, plan.mask, name, plan.saves, plan.backward, plan.wants_all)
+    return found
 
 
 def erasing(op: Op, mask: int, name: str) -> Plan:

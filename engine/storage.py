@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.grad_mode import InferenceCell
-from engine.layout import FORMATS, cpu, device, memory_format, owner_of
+from engine.layout import FORMATS, cpu, device, layout, memory_format, owner_of, strided
 
 if TYPE_CHECKING:
     from engine.node import Value
@@ -74,6 +74,43 @@ class Storage:
         """How many elements of the memory lie before the first. Source: torch.Tensor.storage_offset."""
         array = self._in_memory()
         return (array.ctypes.data - owner_of(array).ctypes.data) // array.dtype.itemsize if array.size else 0
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether another tensor sees the same memory in the same way. Source: torch.Tensor.is_set_to."""
+        a, b = self._in_memory(), tensor._in_memory()
+        return (a.shape, a.strides, a.dtype, a.ctypes.data) == (b.shape, b.strides, b.dtype, b.ctypes.data)
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not zero. Errors: RuntimeError for another number. Source: torch.Tensor.is_nonzero."""
+        return bool(self)
+
+    def cpu(self) -> Tensor:
+        """Itself: there is no other device."""
+        return self  # type: ignore[return-value]
+
+    def get_device(self) -> int:
+        """The number of the device: -1, as for the CPU."""
+        return -1
+
+    def is_conj(self) -> bool:
+        """Whether a conjugation is still to be done: never, it is done at once."""
+        return False
+
+    def is_neg(self) -> bool:
+        """Whether a negation is still to be done: never, it is done at once."""
+        return False
+
+    @property
+    def layout(self) -> layout:
+        """How elements are kept: by strides."""
+        return strided
+
+    is_cpu: Final = True
+    is_cuda: Final = False
+    is_meta: Final = False
+    is_quantized: Final = False
+    is_sparse: Final = False
+    name: Final = None
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point

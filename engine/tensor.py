@@ -239,6 +239,19 @@ class Tensor(TensorMethods, Scalars, Storage):
     def _is_view(self) -> bool:
         return self._view is not None
 
+    def new_tensor(
+        self, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """A copy of the data, in this tensor's dtype unless given. Source: torch.Tensor.new_tensor."""
+        from engine.apply import dispatch
+        from engine.op import OPS
+
+        kwargs = {"dtype": dtype or self.dtype, "device": device, "requires_grad": requires_grad}
+        return dispatch(OPS["tensor"], (data,), kwargs)  # type: ignore[no-any-return]
+
+    def __reversed__(self) -> Iterator[Tensor]:
+        return iter(self if self.ndim == 0 else self.flip(0))
+
     def detach(self) -> Tensor:
         """A tensor outside the graph that shares values and version. Source: torch.Tensor.detach."""
         array_of(self)

@@ -53,6 +53,10 @@ class View:
             return
         if node is not None and self.creation != "default":
             raise ViewError(forbidden(t, self, indirect=True))
+        if node is not None and self.chain[0].shape != self.base._array.shape:
+            raise ViewError(
+                "A view whose base was given another shape in place, and then other values, has no history."
+            )
         transaction = current.get()
         if transaction is not None:
             transaction.attribute(t, "_node")

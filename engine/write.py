@@ -15,15 +15,24 @@ from engine import dtypes
 from engine.errors import AutogradError, DtypeError, LeafError, ShapeError, TensorError, ViewError
 from engine.grad_mode import InferenceCell, grad_enabled, inference_enabled
 from engine.node import AccumulateGrad, Node, hand_over, sequence
-from engine.plan import Plan
+from engine.plan import Plan, written_plan
 from engine.tensor import Tensor, array_of, node_of
 from engine.transaction import current
-from engine.view import Step, forbidden, replay, replay_node
+from engine.view import Step, View, forbidden, replay, replay_node
 
 if TYPE_CHECKING:
     from engine.node import Edge
 
-__all__ = ["CopySlices", "check_castable", "check_overlap", "check_writable", "edge_index", "set_history", "write"]
+__all__ = [
+    "CopySlices",
+    "check_castable",
+    "check_overlap",
+    "check_writable",
+    "edge_index",
+    "reshaped",
+    "set_history",
+    "write",
+]
 
 
 def check_writable(t: Tensor, *, records: bool) -> None:
@@ -140,6 +149,34 @@ def set_history(t: Tensor, node: Node | None) -> None:
     before, t._node = t._node, replay_node(rebased, view.chain, t._array)
     hand_over(t._meta, before, t._node)
     view.version = t._version_cell[0]
+
+
+def reshaped(t: Tensor, seen: Tensor) -> Tensor:
+    """Let ``t`` become a view of itself (``t_``, ``squeeze_`` …): the same memory, seen otherwise."""
+    check_writable(t, records=False)
+    transaction = current.get()
+    node = t._node
+    if transaction is not None:
+        for name in ("_array", "_node", "_view"):
+            transaction.attribute(t, name)
+        transaction.cell(t._version_cell)
+        if type(node) is AccumulateGrad:
+            for name in ("array", "shape"):
+                transaction.attribute(node, name)
+    if type(t._version_cell) is list:
+        t._version_cell[0] += 1
+    t._array = seen._array
+    if t._view is not None and seen._view is not None:
+        t._view = View(t._view.base, seen._view.chain, t._version_cell[0], t._view.creation)
+    if type(node) is AccumulateGrad:
+        node.array, node.shape = t._array, t._array.shape
+    else:
+        made = seen._node
+        if type(made) is Node:
+            made.plan = written_plan(made.plan.op, made.plan)
+        hand_over(t._meta, node, made)
+        t._node = made
+    return t
 
 
 class CopySlices(Plan):

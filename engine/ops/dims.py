@@ -39,6 +39,7 @@ def swapped(shape: tuple[int, ...], dim0: int, dim1: int) -> tuple[int, ...]:
     "transpose.int(Tensor input, int dim0, int dim1) -> Tensor",
     meta=lambda input, dim0, dim1: Spec(swapped(input.shape, dim0, dim1), input.dtype),
     kind="view",
+    forms="function method inplace",
     names=("transpose", "swapaxes", "swapdims"),
     samples=DIMS,
     vjp={"input": lambda g, dim0, dim1: rules.transpose(g, dim0, dim1)},
@@ -110,6 +111,7 @@ def _t_meta(input: Spec) -> Spec:
     "t(Tensor input) -> Tensor",
     meta=_t_meta,
     kind="view",
+    forms="function method inplace",
     samples=lambda: [*WHOLE(), Sample(np.array(1.5), tags=("0-d",))],
     vjp={"input": lambda g: rules.t(g)},
 )

@@ -128,3 +128,46 @@ def zero(input: Any) -> Any:
     tensor([0., 0.])
     """
     return np.zeros(input.shape, input.dtype)
+
+
+def _diagonal(input: Any) -> None:
+    if input.ndim < 2:
+        raise TensorError("dimensions must larger than 1")
+    if input.ndim > 2 and len(set(input.shape)) > 1:
+        raise TensorError("all dimensions of input must be of equal length")
+
+
+def _diagonal_meta(input: Spec, fill_value: Any, wrap: bool) -> Spec:
+    _diagonal(input)
+    return input
+
+
+@op(
+    "fill_diagonal(Tensor input, Scalar fill_value, bool wrap=False) -> Tensor",
+    meta=_diagonal_meta,
+    kind="opaque",
+    grad_fn="torch::autograd::CopySlices",
+    forms="inplace",
+    samples=over(
+        Sample(array(3, 4), 1.5),
+        Sample(array(7, 2), 1.5, True),
+        Sample(array(0, 3), 1.5, tags=("empty",)),
+        Sample(strided(3, 3), 1.5, tags=("non-contiguous",)),
+    ),
+    vjp={"input": lambda g, wrap: rules.fill_diagonal(g, 0, wrap)},
+)
+def fill_diagonal(input: Any, fill_value: Any, wrap: Any) -> Any:
+    """One number along the main diagonal; ``wrap``: in a tall matrix again below it.
+
+    Gradient: g, zero along the diagonal. Errors: RuntimeError for less than two dims, and for more of different sizes.
+    Source: torch.Tensor.fill_diagonal_.
+
+    >>> torch.zeros(2, 2).fill_diagonal_(3)
+    tensor([[3., 0.],
+            [0., 3.]])
+    """
+    _diagonal(input)
+    out = np.array(input)
+    if out.size:
+        np.fill_diagonal(out, converted(fill_value, out.dtype), wrap)
+    return out

@@ -80,6 +80,7 @@ def expand(input: Any, size: Any, implicit: Any) -> Any:
         (*input.shape[: wrap_dim(dim, input.ndim + 1)], 1, *input.shape[wrap_dim(dim, input.ndim + 1) :]), input.dtype
     ),
     kind="view",
+    forms="function method inplace",
     samples=over(
         Sample(array(2, 3), 1),
         Sample(array(2, 3), -1, tags=("negative dim",)),
@@ -119,7 +120,7 @@ def unsqueezed(g: Any, shape: tuple[int, ...], dims: Any) -> Any:
     "squeeze(Tensor input) -> Tensor",
     meta=lambda input: Spec(_squeezed(input.shape, None), input.dtype),
     kind="view",
-    forms="function method",
+    forms="function method inplace",
     samples=over(
         Sample(array(2, 1)),
         Sample(np.array(1.5), tags=("0-d",)),
@@ -152,6 +153,7 @@ SQUEEZES = over(
     "squeeze.dim(Tensor input, int dim) -> Tensor",
     meta=lambda input, dim: Spec(_squeezed(input.shape, (dim,)), input.dtype),
     kind="view",
+    forms="function method inplace",
     grad_fn="SqueezeBackward1",
     samples=SQUEEZES,
     vjp={"input": lambda g, input_shape, dim: unsqueezed(g, input_shape, (dim,))},
@@ -171,6 +173,7 @@ def squeeze_dim(input: Any, dim: Any) -> Any:
     "squeeze.dims(Tensor input, int[] dim) -> Tensor",
     meta=lambda input, dim: Spec(_squeezed(input.shape, wrap_dims(dim, input.ndim) if dim else ()), input.dtype),
     kind="view",
+    forms="function method inplace",
     grad_fn="SqueezeBackward2",
     samples=lambda: [Sample(s.args[0], (s.args[1],), tags=s.tags) for s in SQUEEZES()],
     vjp={"input": lambda g, input_shape, dim: unsqueezed(g, input_shape, dim)},

@@ -19,7 +19,9 @@ from service.api.catalogue import operator_names
 from service.wire.values import literal
 
 PUBLIC = frozenset(operator_names())
-RANDOM = frozenset({"normal", "bernoulli", "multinomial"})
+RANDOM = frozenset(
+    {"normal", "bernoulli", "multinomial", "uniform", "log_normal", "cauchy", "exponential", "geometric", "poisson"}
+)
 REACHABLE = [row for row in ROWS if row.samples is not None and row.name in PUBLIC and row.forms]
 
 

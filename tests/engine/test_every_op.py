@@ -316,7 +316,7 @@ def test_the_inplace_form_equals_the_other(row: Op) -> None:
         wanted = leaves(row, bound) if row.differentiable and row.id not in NO_FIRST else []
         out = call(row, bound)
         target = bound[row.tensors[0]]
-        if not isinstance(target, Tensor) or out.shape != target.shape:
+        if not isinstance(target, Tensor) or (out.shape != target.shape and row.kind != "view"):
             continue
         tried += 1
         own = target * 1 if target.dtype.category else tensor(np.asarray(target._array))

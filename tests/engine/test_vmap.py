@@ -29,7 +29,7 @@ MAPPED = [
     if row.samples is not None
     and row.tensors
     and row.kind != "create"
-    and row.family != "random"
+    and row.family not in {"random", "sampled"}
     and row.id not in WITHOUT
     and row.name not in DYNAMIC
     and "dropout" not in row.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.optim.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from engine.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from engine.optim.lr_scheduler.cyclic import CyclicLR
 from engine.optim.lr_scheduler.decay import (
     ConstantLR,
     ExponentialLR,
@@ -23,6 +24,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
