@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from engine import dtypes
-from engine.autograd.function import FunctionCtx
+from engine.autograd.custom import CustomPlan, FunctionCtx
 from engine.grad_mode import InferenceCell
 from engine.layout import owner_of
 from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
-from engine.plan import Plan, plan_of
+from engine.plan import Plan, erasing, plan_of, written_plan
 from engine.tensor import Tensor, wrap
 from engine.transaction import current
 from engine.view import View
@@ -259,16 +259,22 @@ class _Taker:
         return self.value(value)
 
     def _plan(self, plan: Plan) -> list[Any]:
-        """[row, or place of a custom function's class, mask, how often a view of it was written]."""
+        """[row, or place of a custom function's class, mask, how often a view of it was written].
+
+        The mask of an in-place form with a name of its own is below zero; that of a custom function is which input was written.
+        """
         depth = 0
         while type(plan) is CopySlices:
             plan, depth = plan.inner, depth + 1
         custom = getattr(getattr(plan, "function", None), "script_class", None)
         if custom is not None:
-            return [self.script.place(custom), 0, depth]
+            return [self.script.place(custom), plan.first, depth]  # type: ignore[attr-defined]
         if type(plan) is not Plan:
             raise Unstorable(f"a node of {plan.name}")
-        return [_key(plan.op), plan.mask, depth]
+        known = plan_of(plan.op, plan.mask)
+        if known is None:  # of what was written over
+            return [_key(plan.op), [plan.mask, plan.name], depth]
+        return [_key(plan.op), plan.mask if plan is known else -1 - plan.mask, depth]
 
 
 def _generator_data(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -408,6 +414,8 @@ class _Restorer:
     def _node(self, node: Node, row: Any) -> None:
         _, plan, attrs, edges, saved, cells, shape, d, extra = row
         node.plan = self._plan(*plan)
+        if isinstance(node.plan, CustomPlan):
+            node.__class__ = node.plan.node_type
         node.attrs = tuple(self._attribute(a) for a in attrs)
         node.edges = tuple(self.edge(e) for e in edges)
         node.saved = None if saved is None else tuple(self._kept(s) for s in saved)
@@ -430,8 +438,18 @@ class _Restorer:
         _, array, (tag, edge), cell = row
         return self.array(array), edge if tag == "output" else self.edge(edge), self.cells[cell]
 
-    def _plan(self, key: str | int, mask: int, depth: int) -> Plan:
-        plan = self.script[key].wrapped._plan if isinstance(key, int) else plan_of(_row(key), mask)
+    def _innermost(self, key: str | int, mask: Any) -> Plan | None:
+        if isinstance(key, int):
+            wrapped = self.script[key].wrapped
+            return CustomPlan(wrapped, mask) if mask else wrapped._plan
+        row = _row(key)
+        if isinstance(mask, list):
+            return erasing(row, *mask)
+        plan = plan_of(row, mask if mask >= 0 else -1 - mask)
+        return plan if mask >= 0 or plan is None else written_plan(row, plan)
+
+    def _plan(self, key: str | int, mask: Any, depth: int) -> Plan:
+        plan = self._innermost(key, mask)
         assert plan is not None, key
         for _ in range(depth):
             plan = CopySlices(plan)
