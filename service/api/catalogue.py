@@ -162,7 +162,7 @@ def _verb_entry(verb: Verb) -> dict[str, Any]:
 def catalogue() -> tuple[dict[str, Any], ...]:
     """Every operator and verb in short: name, kind, family, summary, schema lines."""
     found = []
-    for name in [*operator_names(), *sorted(VERBS)]:
+    for name in [*(n for n in operator_names() if n not in VERBS), *sorted(VERBS)]:  # what is both is the verb
         full = entry(name)
         assert full is not None
         found.append(

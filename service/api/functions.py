@@ -13,12 +13,13 @@ from service.api.negotiation import Answer as Written
 from service.api.negotiation import grafted, media_type, read_sent, wanted
 from service.functions.call import Answer
 from service.functions.manager import Held
+from service.functions.specs import check_path
 from service.functions.step_program import StepProgram
 from service.steps.errors import InvalidInput
 from service.wire.errors import InvalidValues, UnsupportedMediaType
 from service.wire.values import DTYPES, array_from_json, literal
 
-__all__ = ["description", "entry", "from_session", "read_body", "read_values", "rendering", "tags"]
+__all__ = ["description", "entry", "from_session", "input_shapes", "read_body", "read_values", "rendering", "tags"]
 
 PYTHON: Final = "text/x-python"
 ARRAYS: Final = frozenset({"cotangents", "inputs", "tangents"})
@@ -173,3 +174,16 @@ def _constant(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return {"dtype": value["dtype"], "shape": value["shape"]}
     return {"type": {bool: "boolean", int: "number", float: "number", str: "string"}.get(type(value), "value")}
+
+
+def input_shapes(request: Request) -> dict[str, tuple[int, ...]]:
+    """The shapes that a query gives, ``shape.x=2,3``; nothing after the sign is a 0-d tensor. Errors: InvalidInput."""
+    found = {}
+    for key, text in request.query_params.multi_items():
+        if not key.startswith("shape."):
+            continue
+        sizes = [part.strip() for part in text.strip("[]() ").split(",") if part.strip()]
+        if len(sizes) > 64 or not all(s.isascii() and s.isdigit() and len(s) < 10 for s in sizes):
+            raise InvalidInput("a shape is written as sizes with commas between, such as shape.x=2,3", argument="shape")
+        found[check_path(key.removeprefix("shape."), "shape")] = tuple(map(int, sizes))
+    return found

@@ -30,7 +30,7 @@ from service.functions.program import named
 from service.functions.work import Demand, Work
 from service.steps.errors import DeadlineExceeded, InvalidInput, LimitExceeded, ServiceError
 
-__all__ = ["EagerEvaluator", "Evaluator", "Plan"]
+__all__ = ["EagerEvaluator", "Evaluator", "Plan", "setting"]
 
 GRADS: Final = frozenset({"grad", "value_and_grad", "vjp"})
 
@@ -78,7 +78,7 @@ class _Stream(Generator):
 
 
 @contextmanager
-def _setting(function: Function, call: Call) -> Iterator[None]:
+def setting(function: Function, call: Call) -> Iterator[None]:
     """The default dtype, the stream of random numbers of this request alone, and silence of NumPy."""
     dtype = dtypes.default_dtype.set(dtypes.DTYPES[function.definition.default_dtype])
     stream = current_generator.set(_Stream(call.seed))
@@ -99,7 +99,7 @@ class EagerEvaluator:
         found: Plan | None = function.plans.get(signature)
         if found is not None:
             return found
-        with _setting(function, call):
+        with setting(function, call):
             made = _planned(function, call, work)
         function.plans.keep(signature, made)
         return made
@@ -108,7 +108,7 @@ class EagerEvaluator:
         """Plan, admit, compute."""
         plan = self.plan(function, call, work)
         work.batch = call.batch or 1
-        with _setting(function, call):
+        with setting(function, call):
             if call.verb == "abstract":
                 return _abstract(function, call, work, plan)
             forward = Demand()

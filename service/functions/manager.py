@@ -10,11 +10,13 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
+from engine.picture import Graph
 from service.functions.call import Answer, Call
 from service.functions.capture import Captured
 from service.functions.definition import check_name, read_definition
 from service.functions.evaluator import Evaluator
 from service.functions.function import Function, Remembered
+from service.functions.picture import DRAWN, drawn
 from service.functions.ports import Clock, Executor, FunctionStore, ReadValues, Record
 from service.functions.reading import read_call
 from service.functions.work import Work
@@ -267,14 +269,34 @@ class FunctionManager:
                 return await self._executor.run(lambda: work(call, True), heavy=False)
             function.heavy.keep(key, True)
             call = read_call(function, verb, body, self._read)  # a function may have written to its inputs
+        return await self._in_turn(function, lambda: work(call, False))
+
+    async def draw(
+        self, function: Function, of: str, shapes: Mapping[str, tuple[int, ...]], render: Callable[[Graph], T]
+    ) -> T:
+        """A picture of the function, of its gradient or of its second derivative, in a thread (``picture.drawn`` says of what and how).
+
+        Errors: InvalidInput, the engine's, StepFailed, ScriptError, LimitExceeded, QueueFull.
+        """
+        if of not in DRAWN:
+            raise InvalidInput(f"'of' must be one of {', '.join(DRAWN)}", argument="of")
+
+        def work() -> T:
+            budget = Work(self._limits, seconds=self._own.request_seconds)
+            graph = drawn(function, of, shapes, self._read, budget)
+            budget.tick()
+            return render(graph)
+
+        return await self._in_turn(function, work)
+
+    async def _in_turn(self, function: Function, work: Callable[[], T]) -> T:
+        """Heavy work in a thread, of which only so much may wait. Errors: QueueFull."""
         if self._waiting >= self._own.queue_places:
             raise QueueFull(
                 f"{self._own.queue_places} heavy evaluations run or wait already; ask again later", retry_after=1
             )
         self._waiting += 1
         try:
-            return await self._executor.run(
-                lambda: work(call, False), heavy=True, script=function.definition.code is not None
-            )
+            return await self._executor.run(work, heavy=True, script=function.definition.code is not None)
         finally:
             self._waiting -= 1

@@ -222,8 +222,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "service.app", "service.auth", "service.journal", "service.server", "service.settings", "service.telemetry",
     },
     "service.api": {
-        *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.playground", "service.settings",
-        "service.telemetry",
+        *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.guide", "service.playground",
+        "service.settings", "service.telemetry",
     },
     "service.app": {
         *DOMAIN, *HTTP, "service.api", "service.auth", "service.compat", "service.executors", "service.journal",
@@ -233,6 +233,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.compat": {"service.functions", "service.wire"},
     "service.executors": {"service.functions", "service.sessions", "service.steps", "service.wire"},
     "service.functions": {"engine", "numpy", "service.scripts", "service.steps"},
+    "service.guide": set(),
     "service.journal": {"service.functions", "service.sessions", "service.steps", "service.wire"},
     "service.playground": set(),
     "service.scripts": {"engine", "service.steps"},

@@ -8,6 +8,7 @@ from service.api.routes import (
     docs,
     functions,
     graph,
+    guide,
     health,
     ops,
     playground,
@@ -30,6 +31,7 @@ ROUTERS = (
     catalogue.router,
     health.router,
     docs.router,
+    guide.router,
     playground.router,
 )
 

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from service.api.drawing import Drawing
 from service.api.exchange import answer, idempotency_key, integer, parts, replied, reply
-from service.api.functions import description, entry, from_session, read_body, rendering, tags
+from service.api.functions import description, entry, from_session, input_shapes, read_body, rendering, tags
 from service.api.schemas import functions as schema
 from service.functions.call import VERBS
 from service.functions.manager import Held
@@ -94,6 +95,17 @@ async def read_function(request: Request, name: str) -> Response:
     if known is not None and {"*", held.version} & known:
         return Response(status_code=304, headers=_tag(held))
     return answer(description(held, functions.versions(held.name)), headers=_tag(held))
+
+
+@router.get("/{name}/graph", **schema.GRAPH)
+async def draw_function(request: Request, name: str) -> Response:
+    """The graph of a function, of its gradient or of its second derivative, as data or as a picture."""
+    functions = parts(request).functions
+    drawing = Drawing(request)
+    of = request.query_params.get("of", "value")
+    return drawing.response(
+        await functions.draw(functions.find(name).function, of, input_shapes(request), drawing.encode)
+    )
 
 
 @router.delete("/{name}", status_code=204, **schema.FORGET)

@@ -49,6 +49,6 @@ async def error_page(request: Request, slug: str) -> Response:
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
         f"<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em;color-scheme:light dark}}</style>"
-        f"<h1>{title}</h1><p>Status {kind.status}</p><p>{text}</p>"
+        f'<h1>{title}</h1><p>Status {kind.status}</p><p>{text}</p><p><a href="/guide/errors#{slug}">All kinds of problems</a></p>'
     )
     return Response(page, media_type="text/html; charset=utf-8")

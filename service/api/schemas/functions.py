@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from service.api.schemas.document import BINARY, CURSOR, LIMIT, Model, described, query, sent
+from service.api.schemas.graph import GraphObject
 from service.wire.registry import Contents
 from service.wire.safetensors_codec import FORMAT, write_safetensors
 
@@ -304,6 +305,30 @@ PUT["openapi_extra"]["requestBody"]["content"]["text/x-python"] = {
 }
 READ = described(answer=FunctionDescription, text="The function.", problems=())
 READ["responses"][304] = {"description": "If-None-Match names this version."}
+GRAPH = described(
+    answer=GraphObject,
+    text="The graph, in the format asked for.",
+    query=[
+        query(
+            "of",
+            "the function, its gradient, or its Hessian times a vector; outputs of several elements are summed",
+            {"enum": ["value", "grad", "hvp"], "default": "value"},
+        ),
+        query("format", "data or a picture", {"enum": ["json", "dot", "mermaid", "svg"], "default": "json"}),
+        query(
+            "max_nodes",
+            "a graph of more nodes is summarised (else: mermaid from 150, svg from 300)",
+            {"type": "integer", "minimum": 8, "maximum": 100_000},
+        ),
+        query(
+            "shape.x",
+            "the shape of input x, such as 2,3; else the one that the function declares, with 3 for a free size, or one that it takes",
+            {"type": "string"},
+        ),
+    ],
+    problems=(422,),
+    media={"text/vnd.graphviz": {}, "text/plain": {}, "image/svg+xml": {}},
+)
 FORGET = described(status=204, text="Forgotten.", problems=(412,), keyed=True)
 ONCE = described(
     answer=Outputs | Gradients | OutputsAndGradients | Pushed | Hvp | Jacobian | Hessian | Shapes | Checked,
