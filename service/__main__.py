@@ -6,12 +6,14 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from service.app import StoreError, create_app, is_loopback, key_file, open_journal
 from service.auth.api_keys import KeyFile, KeyFileError
 from service.auth.command import add_keys
+from service.demo import add_demo
 from service.journal.command import add_upkeep
 from service.server import Server
 from service.settings import FILE, KINDS, Settings, describe, from_environment, option
@@ -24,13 +26,26 @@ COLLECT_AFTER = (
     20,
     50,
 )  # graphs hold no cycles and die by themselves: looking for cycles every 700 objects is time lost
+EXAMPLES = """\
+to begin with:
+  gradwire demo                     the tutorial in this terminal, with a server of its own
+  gradwire serve                    then open http://127.0.0.1:8000: playground, /guide, /docs
+  gradwire serve --data-dir DIR     sessions outlive the process
+  gradwire COMMAND --help           more of a command; gradwire serve --help lists every setting
+"""
 SWITCH_INTERVAL = 0.0005  # a long call that holds the interpreter must not stall the event loop
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line: an option for every setting."""
-    top = argparse.ArgumentParser(prog="gradwire", description="Autograd as a service: PyTorch's autograd behind HTTP.")
-    commands = top.add_subparsers(dest="command", required=True)
+    top = argparse.ArgumentParser(
+        prog="gradwire",
+        description="Autograd as a service: PyTorch's autograd behind HTTP.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"gradwire {version('gradwire')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = commands.add_parser(
         "serve",
         help="run the service",
@@ -45,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(option(name), action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             command.add_argument(option(name), type=KINDS[name], metavar=unit.upper(), help=text)
+    add_demo(commands)
     add_keys(commands)
     add_upkeep(commands, _wrong_keys)
     return top
@@ -116,18 +132,21 @@ def _serve(settings: Settings, app: Any) -> int:
     configure(requests=settings.log_requests)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECT_AFTER)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    everywhere = settings.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
+    shown = "127.0.0.1" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
     server = Server(app, settings)
     try:
         listener = server.listen()
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or "a port is a number from 0 to 65535"
-        print(f"gradwire: {shown}:{settings.port} cannot be listened on: {why}", file=sys.stderr)
+        print(f"gradwire: {settings.host}:{settings.port} cannot be listened on: {why}", file=sys.stderr)
         return 1
     gc.freeze()  # what was imported stays
+    where = f" (and on every address of this machine, {settings.host})" if everywhere else ""
     print(
-        f"Gradwire serves on http://{shown}:{settings.port}\n"
+        f"Gradwire {version('gradwire')} serves on http://{shown}:{settings.port}{where}\n"
         f"  playground     http://{shown}:{settings.port}/\n"
+        f"  guide          http://{shown}:{settings.port}/guide\n"
         f"  documentation  http://{shown}:{settings.port}/docs\n"
         f"  operators      http://{shown}:{settings.port}/v1/ops\n"
         f"  {_kept(settings)}; Ctrl-C ends",

@@ -11,7 +11,7 @@ from engine.picture import to_svg
 from service.api.catalogue import catalogue, entry
 from service.api.problems import PAGES, Kind
 from service.guide.markdown import anchor, inline
-from service.settings import KINDS, describe
+from service.settings import describe
 
 __all__ = ["operators", "parts", "problems", "settings", "tutorial_picture"]
 
@@ -21,10 +21,10 @@ FAMILIES: Final[dict[str, str]] = {
     "reduce": "Reductions",
     "shape": "Shape",
     "index": "Indexing",
-    "linalg": "Linear algebra",
     "verbs": "Verbs: steps that are not operators",
 }
-"""Families that come first, and their titles; the others follow by name."""
+"""Families that come first (verbs: last), and their titles; the others follow by name."""
+SHORT: Final = {"ctc": "CTC", "lu": "LU"}
 
 
 def settings() -> str:
@@ -38,8 +38,6 @@ def settings() -> str:
 def _facts(name: str, variable: str, default: Any, unit: str) -> str:
     option = f"--{name.replace('_', '-')}"
     shown = "true" if default is True else "false" if default is False else "none" if default == "" else default
-    if KINDS[name] in (int, float):
-        shown = f"{default:,}"
     return (
         f"<code>{variable}</code> · <code>{option}</code> · {escape(unit)} · default <code>{escape(str(shown))}</code>"
     )
@@ -72,7 +70,7 @@ def operators() -> str:
 
 
 def _title(family: str) -> str:
-    return FAMILIES.get(family, family.replace("_", " ").capitalize())
+    return FAMILIES.get(family, SHORT.get(family, family.replace("_", " ").capitalize()))
 
 
 def _operator(found: dict[str, Any]) -> tuple[str, str, str]:
@@ -101,7 +99,7 @@ def tutorial_picture() -> bytes:
     """The tutorial's graph after backward, drawn by the engine itself."""
     x = engine.ones(2, 2, requires_grad=True)
     y = x + 2
-    z = y * y + 3
+    z = y * y * 3
     out = z.mean()
     out.backward()
     return to_svg(graph_of({"out": out}, {"x": x, "y": y, "z": z})).encode()

@@ -219,7 +219,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "engine.ops": {"engine", "numpy", "scipy"},
     "service": set(),
     "service.__main__": {
-        "service.app", "service.auth", "service.journal", "service.server", "service.settings", "service.telemetry",
+        "service.app", "service.auth", "service.demo", "service.journal", "service.server", "service.settings",
+        "service.telemetry",
     },
     "service.api": {
         *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.guide", "service.playground",
@@ -231,6 +232,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     },
     "service.auth": {"service.settings"},
     "service.compat": {"service.functions", "service.wire"},
+    "service.demo": set(),
     "service.executors": {"service.functions", "service.sessions", "service.steps", "service.wire"},
     "service.functions": {"engine", "numpy", "service.scripts", "service.steps"},
     "service.guide": set(),
