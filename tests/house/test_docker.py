@@ -180,3 +180,46 @@ def test_the_recipe_makes_a_server_that_is_healthy_and_stops(tmp_path: Path) -> 
             assert server.wait(10) in {0, -signal.SIGTERM}
         finally:
             server.kill()
+
+
+@pytest.mark.skipif(os.environ.get("GRADWIRE_CI") != "1", reason="needs GRADWIRE_CI=1, as it asks the index")
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_locked_package_has_a_wheel(machine: str, tmp_path: Path) -> None:
+    """For both machines that images are built for: `make wheels`. Nothing is installed; hashes are checked."""
+    python = re.match(r"python:(\d+\.\d+)-", dict(BUILD)["FROM"])
+    assert python
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--dry-run",
+        "--ignore-installed",
+        "--target",
+        tmp_path,
+    ]
+    command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", ROOT / "requirements.lock"]
+    command += ["--implementation", "cp", "--python-version", python[1]]
+    for libc in ("2014", "_2_17", "_2_28"):  # what Debian's own pip takes, by its old and new names
+        command += ["--platform", f"manylinux{libc}_{machine}"]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_the_proxy_of_compose_can_write_nothing_but_its_own() -> None:
+    """The profile tls: Caddy in front, read-only too, without rights but that to low ports."""
+    proxy = COMPOSE[COMPOSE.index("  proxy:\n") : COMPOSE.index("\nvolumes:\n")]
+    for words in (
+        'profiles: ["tls"]',
+        "read_only: true",
+        "- ALL",
+        "- NET_BIND_SERVICE",
+        "no-new-privileges:true",
+        "- proxy:/data",
+    ):
+        assert words in proxy
+    assert "--to gradwire:8000" in proxy
+    ours = COMPOSE[COMPOSE.index("  gradwire:\n") : COMPOSE.index("  proxy:\n")]
+    assert re.findall(r"^      - (\w+):/", ours, re.MULTILINE) == ["data"]
+    assert "GRADWIRE_DATA_DIR: /data" in ours
