@@ -24,7 +24,7 @@ def test_checksums() -> None:
     assert len(rows) == 5
     for name, _, _, expected in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == expected, name
-    said = set(re.findall(r"\((LICENSE\.[\w-]+)\)", (VENDOR / "VENDORED.md").read_text()))
+    said = set(re.findall(r"\((LICENSE\.[\w.-]+)\)", (VENDOR / "VENDORED.md").read_text()))
     assert {p.name for p in VENDOR.iterdir()} == {"VENDORED.md"} | said | {name for name, *_ in rows}
 
 

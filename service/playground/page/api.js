@@ -29,7 +29,7 @@ export class Api {
     const type = response.headers.get("Content-Type") ?? "";
     const found = response.status === 204 ? null : type.includes("json") ? await response.json() : await response.text();
     if (response.status === 401 && this.askKey) {
-      const given = await this.askKey(found?.detail);
+      const given = await this.askKey(headers.Authorization ? `That key was not accepted. ${found?.detail}` : found?.detail);
       if (given) {
         sessionStorage.setItem("gradwire-key", given);
         return this.request(method, path, body, { quiet });
