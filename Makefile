@@ -23,7 +23,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench bench-service bench-durable crash damage conformance wheels clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service bench-durable crash damage conformance wheels mermaid clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
@@ -71,6 +71,10 @@ lock: $(ENVIRONMENT)  ## resolve requirements.lock again, newest versions (LOCKE
 
 wheels: $(ENVIRONMENT)  ## ask the index whether every locked package has a wheel for amd64 and arm64
 	@GRADWIRE_CI=1 $(RUN) -m pytest -q tests/house/test_docker.py -k has_a_wheel $(ARGS)
+
+mermaid: $(ENVIRONMENT)  ## draw graphs with Mermaid's own library and compare every label (needs npm and chromium)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(VENV)/mermaid mermaid@11.17.2
+	@$(RUN) -m tests.end_to_end.mermaid_library $(VENV)/mermaid/node_modules/mermaid/dist/mermaid.min.js
 
 clean:  ## remove the environment, caches and what was built
 	rm -rf $(VENV) $(PEERS) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

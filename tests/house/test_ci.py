@@ -64,6 +64,8 @@ def test_every_chore_has_its_line_of_help() -> None:
         "damage",
         "conformance",
         "lock",
+        "wheels",
+        "mermaid",
         "clean",
     ]
 
