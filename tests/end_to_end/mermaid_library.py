@@ -1,6 +1,7 @@
 """What Mermaid's own library makes of our text: ``make mermaid`` fetches it and runs this. No test of every day, as it needs npm.
 
-Each graph of tests/engine/test_picture.py, summarised as the service does, is drawn in a browser, and every label compared with what it should say.
+Each graph of tests/engine/test_picture.py, summarised as the service does, is drawn in a browser, and every label compared with what it
+should say.
 """
 
 from __future__ import annotations

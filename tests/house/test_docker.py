@@ -188,18 +188,9 @@ def test_every_locked_package_has_a_wheel(machine: str, tmp_path: Path) -> None:
     """For both machines that images are built for: `make wheels`. Nothing is installed; hashes are checked."""
     python = re.match(r"python:(\d+\.\d+)-", dict(BUILD)["FROM"])
     assert python
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--dry-run",
-        "--ignore-installed",
-        "--target",
-        tmp_path,
-    ]
-    command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", ROOT / "requirements.lock"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    command += ["--target", str(tmp_path), "--requirement", str(ROOT / "requirements.lock")]
+    command += ["--only-binary", ":all:", "--no-deps", "--require-hashes"]
     command += ["--implementation", "cp", "--python-version", python[1]]
     for libc in ("2014", "_2_17", "_2_28"):  # what Debian's own pip takes, by its old and new names
         command += ["--platform", f"manylinux{libc}_{machine}"]
