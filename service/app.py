@@ -40,10 +40,11 @@ __all__ = ["StoreError", "create_app", "is_loopback", "key_file", "open_journal"
 TENDING = 60.0  # seconds between two rounds of sweeping
 
 DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
+[The guide](/guide) tells it in order, [the playground](/) shows it; this document by itself is [/openapi.json](/openapi.json).
 
-Every example can be pressed. They assume the session of the tutorial: `POST /v1/sessions`, then the example of
-`POST …/batch`, which makes `x`, `y`, `z` and `out`.
-Errors are RFC 9457 problem documents; each `type` is a page of this service."""
+Every example can be pressed, in any order. On this page `SESSION_ID` stands for a session of the page's own: the last one that you
+opened here, or one that is opened when it is first needed, with the tutorial's `x`, `y`, `z` and `out` in it. The function `rosenbrock` is
+kept likewise. Errors are RFC 9457 problem documents; each `type` is a page of this service."""
 
 
 def open_journal(settings: Settings) -> Journal | None:

@@ -32,6 +32,15 @@ SCHEME: Final = {
     "description": "An API key, where the service asks for one: gradwire keys create.",
 }
 
+PLACES: Final[dict[str, str]] = {
+    "name": "rosenbrock", "op": "add", "scope_id": "s1", "session_id": "SESSION_ID", "slug": "not-found", "tensor_id": "x",
+}  # fmt: skip
+"""Examples of what stands in an address: what the examples of the bodies make. The page at /docs puts a session of its own for SESSION_ID."""
+OWN_PLACES: Final[dict[tuple[str, str], dict[str, str]]] = {
+    ("post", "/v1/sessions/{session_id}/tensors/{tensor_id}/backward"): {"tensor_id": "out"},
+    ("delete", "/v1/sessions/{session_id}/tensors/{tensor_id}"): {"tensor_id": "z"},
+}
+
 
 def document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
     """The document, made once. keys: whether a key is asked for."""
@@ -46,10 +55,19 @@ def document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
         components["headers"] = {"X-Request-Id": REQUEST_ID}
         found["security"] = [{"apiKey": []}] if keys else [{}, {"apiKey": []}]
         for path, operations in found["paths"].items():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 _complete(operation, public=path.startswith(PUBLIC))
+                _place(operation, {**PLACES, **OWN_PLACES.get((method, path), {})})
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _place(operation: dict[str, Any], places: dict[str, str]) -> None:
+    """Examples for the address, and the first sentence as the summary."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            parameter["example"] = places[parameter["name"]]
+    operation["summary"] = operation["description"].partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _complete(operation: dict[str, Any], *, public: bool) -> None:

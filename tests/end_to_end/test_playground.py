@@ -363,6 +363,37 @@ def test_a_function_is_called_by_its_form(playground: Playground) -> None:
     httpx.delete(f"{playground.url}/v1/functions/hill")
 
 
+def test_a_function_and_its_derivatives_are_drawn(playground: Playground) -> None:
+    playground.write("#: serve hill\ndef hill(x, y):\n    return (-(x ** 2) - 2 * y ** 2).sum()").run_all()
+    page = playground.page
+    page.click(".served button")
+    page.fill("#in-x", "[1, 2, 3, 4]")
+    for of in ("value", "grad", "hvp"):
+        page.click(f"[data-of={of}]")
+        page.wait_for_selector(f"[data-of={of}][aria-pressed=true]")
+        page.wait_for_selector(".drawn img")
+        page.wait_for_function("document.querySelector('.drawn img').naturalWidth > 300")
+    page.fill("#in-y", "[1, 2]")
+    page.fill("#in-x", "[1, 2, 3]")
+    page.click("[data-of=value]")
+    page.wait_for_selector(".drawn [role=alert]")
+    assert "must match the size of tensor b" in page.inner_text(".drawn [role=alert]")
+    page.click("#tab-requests")
+    assert "/v1/functions/hill/graph" in page.inner_text("#panel-requests")
+    assert [w for w in playground.wrong if "422" in w] == playground.wrong
+    playground.wrong.clear()
+    httpx.delete(f"{playground.url}/v1/functions/hill")
+
+
+def test_the_help_begins_at_its_beginning(playground: Playground) -> None:
+    page = playground.open("lesson=autograd").page
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.click("#helped")
+    assert page.evaluate("document.querySelector('#help').scrollTop") == 0
+    page.keyboard.press("Escape")
+    assert page.locator("#help[open]").count() == 0
+
+
 def test_newton_needs_a_handful_of_steps(playground: Playground) -> None:
     page = playground.open("lesson=descent").page
     page.locator(".run").first.click()

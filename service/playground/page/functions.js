@@ -6,6 +6,7 @@ import { contour } from "./plots.js";
 import { number, text } from "./values.js";
 
 const VERBS = ["value", "grad", "value_and_grad", "jacobian", "hessian"];
+const DRAWN = { value: "function", grad: "gradient", hvp: "second derivative" };
 const GRID = 80;
 const STEPS = 160;
 
@@ -33,7 +34,7 @@ export class Functions {
     const result = h("div", { class: "answer", "aria-live": "polite" });
     const fields = Object.entries(chosen.inputs).map(([name, spec]) => {
       const key = `${chosen.name}.${name}`;
-      const field = h("input", { id: `in-${name}`, type: "text", spellcheck: "false", autocomplete: "off", value: this.inputs.get(key) ?? (spec.default === undefined || spec.default === null ? "1.0" : JSON.stringify(spec.default)) });
+      const field = h("input", { id: `in-${name}`, type: "text", spellcheck: "false", autocomplete: "off", value: this.inputs.get(key) ?? (spec.default === undefined || spec.default === null ? ones(spec.shape ?? []) : JSON.stringify(spec.default)) });
       field.addEventListener("input", () => this.inputs.set(key, field.value));
       return { name, field };
     });
@@ -49,6 +50,17 @@ export class Functions {
       },
       fields.map(({ name, field }) => h("div", null, h("label", { for: field.id }, name), field)),
       h("div", null, h("label", { for: "verb" }, "asked for"), h("span", { class: "row" }, verb, h("button", { class: "primary" }, "Call"))),
+    );
+    const picture = h("div", { class: "drawn", "aria-live": "polite" });
+    const draw = h(
+      "div",
+      { class: "row" },
+      h("span", { class: "dim", id: "draw" }, "Graph of the"),
+      h(
+        "span",
+        { class: "choice", role: "group", "aria-labelledby": "draw" },
+        Object.entries(DRAWN).map(([of, told]) => h("button", { type: "button", "data-of": of, "aria-pressed": "false", onclick: () => this.picture(chosen.name, of, fields, draw, picture) }, told)),
+      ),
     );
     const pick = h(
       "select",
@@ -73,7 +85,32 @@ export class Functions {
       h("p", { class: "note" }, "Inputs are JSON: a number, or nested lists. Under Requests the call stands as code."),
       form,
       result,
+      draw,
+      picture,
     );
+  }
+
+  // What the service draws of the function, for inputs of the shapes that stand in the form.
+  async picture(name, of, fields, draw, place) {
+    const query = new URLSearchParams({ of, format: "svg" });
+    for (const { name: input, field } of fields) {
+      try {
+        query.append(`shape.${input}`, shape(JSON.parse(field.value)).join(","));
+      } catch {
+        // what is not JSON has no shape to tell of
+      }
+    }
+    for (const button of draw.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.of === of));
+    try {
+      const svg = await this.api.request("GET", `/v1/functions/${encodeURIComponent(name)}/graph?${query}`);
+      const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+      const image = h("img", { src: url, alt: `The graph of the ${DRAWN[of]} of ${name}` });
+      image.addEventListener("load", () => URL.revokeObjectURL(url));
+      replace(place, image);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      replace(place, h("div", { class: "error", role: "alert" }, h("pre", null, problem.message)));
+    }
   }
 
   async call(name, verb, fields, result) {
@@ -95,6 +132,9 @@ export class Functions {
     }
   }
 }
+
+const ones = (sizes) => JSON.stringify(sizes.reduceRight((inner, size) => Array(Number.isInteger(size) ? size : 3).fill(inner), 1.5)).replace(/^1.5$/, "1.0");
+const shape = (value) => (Array.isArray(value) ? [value.length, ...(value.length ? shape(value[0]) : [])] : []);
 
 const pretty = (values) => JSON.stringify(values, null, 2).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, inner) => `[${inner.replace(/\s+/g, " ")}]`);
 
