@@ -35,7 +35,7 @@ SCHEME: Final = {
 PLACES: Final[dict[str, str]] = {
     "name": "rosenbrock", "op": "add", "scope_id": "s1", "session_id": "SESSION_ID", "slug": "not-found", "tensor_id": "x",
 }  # fmt: skip
-"""Examples of what stands in an address: what the examples of the bodies make. The page at /docs puts a session of its own for SESSION_ID."""
+"""Examples of what stands in an address. The page at /docs puts a session of its own for SESSION_ID, and makes what the others name."""
 OWN_PLACES: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("post", "/v1/sessions/{session_id}/tensors/{tensor_id}/backward"): {"tensor_id": "out"},
     ("delete", "/v1/sessions/{session_id}/tensors/{tensor_id}"): {"tensor_id": "z"},
