@@ -54,8 +54,8 @@ export class Functions {
     const picture = h("div", { class: "drawn", "aria-live": "polite" });
     const draw = h(
       "div",
-      { class: "row" },
-      h("span", { class: "dim", id: "draw" }, "Graph of the"),
+      { class: "row draws" },
+      h("span", { class: "dim", id: "draw" }, "graph of the"),
       h(
         "span",
         { class: "choice", role: "group", "aria-labelledby": "draw" },

@@ -42,7 +42,7 @@ export class Stepper {
   start(events) {
     this.events = events;
     this.element.hidden = false;
-    this.go(0);
+    this.go(0).then(() => this.view.fit(1, 0.6)); // the graph has less room now
     this.forward.focus({ preventScroll: true });
   }
 
@@ -50,6 +50,7 @@ export class Stepper {
     if (!this.open) return;
     this.element.hidden = true;
     this.view.unwalk();
+    this.view.fit(1, 0.78);
     this.onclose?.();
   }
 
