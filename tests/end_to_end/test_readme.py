@@ -24,7 +24,14 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    assert {language for language, _ in BLOCK.findall(README.read_text())} == {"sh", "bash", "python", "text", "toml", ""}
+    assert {language for language, _ in BLOCK.findall(README.read_text())} == {
+        "sh",
+        "bash",
+        "python",
+        "text",
+        "toml",
+        "",
+    }
     assert set(blocks("sh")) == COMMANDS | {IMAGE}
     assert len(blocks("")) == 1  # the map
 
