@@ -61,8 +61,6 @@ from engine.layout import strided as _strided
 from engine.printing import set_printoptions as set_printoptions
 from engine.tensor import Tensor as Tensor
 from engine.tensor import from_numpy as from_numpy
-from engine.tensor import is_inference as is_inference
-from engine.tensor import is_tensor as is_tensor
 
 assert _ops.families
 
@@ -105,8 +103,10 @@ from engine.questions import get_num_threads as get_num_threads  # noqa: E402
 from engine.questions import iinfo as iinfo  # noqa: E402
 from engine.questions import is_complex as is_complex  # noqa: E402
 from engine.questions import is_floating_point as is_floating_point  # noqa: E402
+from engine.questions import is_inference as is_inference  # noqa: E402
 from engine.questions import is_nonzero as is_nonzero  # noqa: E402
 from engine.questions import is_same_size as is_same_size  # noqa: E402
+from engine.questions import is_tensor as is_tensor  # noqa: E402
 from engine.questions import numel as numel  # noqa: E402
 from engine.questions import result_type as result_type  # noqa: E402
 from engine.questions import typename as typename  # noqa: E402

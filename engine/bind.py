@@ -223,8 +223,20 @@ def _operators() -> None:
             setattr(Tensor, f"__{symbol}__", function_of(name))
     Tensor.__getitem__ = getitem  # type: ignore[method-assign]
     Tensor.__setitem__ = setitem  # type: ignore[method-assign]
+    Tensor.__invert__ = _inverted(Tensor.__invert__)  # type: ignore[method-assign]
     for method, name in METHODS_BY_ROW.items():
         setattr(Tensor, method, function_of(name))
+
+
+def _inverted(door: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``~``, which says in words of its own what it does not take."""
+
+    def invert(a: Any) -> Any:
+        if a.dtype.category > 1:
+            raise ArgumentError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return door(a)
+
+    return invert
 
 
 def _submodule(module: types.ModuleType, path: str) -> types.ModuleType:

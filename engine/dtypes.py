@@ -159,7 +159,8 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: dtype, /) -> None:
     """Set the default floating dtype of this thread and task. Source: torch.set_default_dtype."""
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise ArgumentError("only floating-point types are supported as the default type", "d")
+        said = "invalid dtype object: " if isinstance(d, dtype) else ""
+        raise ArgumentError(f"{said}only floating-point types are supported as the default type", "d")
     default_dtype.set(d)
 
 

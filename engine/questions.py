@@ -26,8 +26,10 @@ __all__ = [
     "iinfo",
     "is_complex",
     "is_floating_point",
+    "is_inference",
     "is_nonzero",
     "is_same_size",
+    "is_tensor",
     "numel",
     "result_type",
     "typename",
@@ -163,6 +165,16 @@ def is_floating_point(input: Tensor) -> bool:
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is complex. Source: torch.is_complex."""
     return _tensor(input, "is_complex").dtype.is_complex
+
+
+def is_tensor(obj: object, /) -> bool:
+    """Whether an object is a tensor. Source: torch.is_tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in inference mode. Source: torch.is_inference."""
+    return input.is_inference()
 
 
 def is_nonzero(input: Tensor) -> bool:

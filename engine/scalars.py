@@ -89,9 +89,14 @@ class Scalars:
         return bool(self._array.item())
 
     def _convertible(self, kind: type) -> Any:
+        if self._array.size != 1:
+            raise InvalidValueError("only one element tensors can be converted to Python scalars")
         value = self.item()
         if isinstance(value, complex) and kind is not complex:
-            raise TensorError(f"value cannot be converted to type {kind.__name__} without overflow")
+            if value.imag:
+                name = "double" if kind is float else "int64_t"
+                raise TensorError(f"value cannot be converted to type {name} without overflow")
+            value = value.real
         return kind(value)
 
     def __float__(self) -> float:

@@ -389,7 +389,7 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
                 f'"{p.name}"'
             ]
             raise ArgumentError(
-                f"{name}() missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}: {', '.join(missing)}",
+                f"{name}() missing {len(missing)} required positional arguments: {', '.join(missing)}",
                 p.name,
             )
         try:

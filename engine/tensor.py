@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import dtypes, printing, schema
-from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError
+from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError, ViewError
 from engine.grad_mode import InferenceCell, detours, fresh_cell, inference_enabled, refuse_in_transform
 from engine.layout import Size
 from engine.methods import TensorMethods
@@ -33,8 +33,6 @@ __all__ = [
     "array_of",
     "begun",
     "from_numpy",
-    "is_inference",
-    "is_tensor",
     "leaf_node",
     "node_of",
     "set_attribute",
@@ -300,6 +298,9 @@ class Tensor(TensorMethods, Scalars, Storage):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return wrap(np.asarray(array, np.uint8 if array.dtype == np.bool_ else None))
+
     __array_priority__ = 1000
 
     def __len__(self) -> int:
@@ -325,12 +326,15 @@ class Tensor(TensorMethods, Scalars, Storage):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        node = node_of(self)
-        fn = self.grad_fn
+        try:
+            node = node_of(self)
+            name = None if self.grad_fn is None else self.grad_fn.name().rpartition("::")[2]
+        except ViewError:  # its base was written, and that it may not follow
+            node, name = None, "Invalid"
         return printing.format_tensor(
             self._array,
             requires_grad=type(node) is AccumulateGrad,
-            grad_fn_name=None if fn is None else fn.name().rpartition("::")[2],
+            grad_fn_name=name,
             default_dtype=dtypes.get_default_dtype().name,
         )
 
@@ -437,16 +441,6 @@ def from_numpy(ndarray: np.ndarray[Any, Any], /) -> Tensor:
         raise ArgumentError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.of_numpy(ndarray.dtype)
     return wrap(ndarray)
-
-
-def is_tensor(obj: object, /) -> bool:
-    """Whether an object is a tensor. Source: torch.is_tensor."""
-    return isinstance(obj, Tensor)
-
-
-def is_inference(input: Tensor) -> bool:
-    """Whether a tensor was made in inference mode. Source: torch.is_inference."""
-    return input.is_inference()
 
 
 def array_of(t: Tensor) -> np.ndarray[Any, Any]:

@@ -21,6 +21,12 @@ FREED = (
 )
 
 _KINDS = {
+    "bool": "torch.BoolTensor",
+    "uint8": "torch.ByteTensor",
+    "int8": "torch.CharTensor",
+    "int16": "torch.ShortTensor",
+    "int32": "torch.IntTensor",
+    "int64": "torch.LongTensor",
     "float32": "torch.FloatTensor",
     "float64": "torch.DoubleTensor",
     "float16": "torch.HalfTensor",
@@ -81,6 +87,8 @@ def version_error(node: Node, i: int) -> VersionError:
     saved = _saved_values(node)
     cell, expected = node.cells[i], node.cells[i + 1]
     value, edge, number = saved[min(i // 2, len(saved) - 1)] if saved else (np.zeros(()), None, 0)
+    if value.dtype.kind not in "fc":  # what has no gradient has no producer
+        edge = None
     if type(edge) is Port:
         number, edge = edge.number, edge.node
     maker = None if edge is None or type(edge) is AccumulateGrad else edge.name()

@@ -46,12 +46,39 @@ def from_data(data: Any, dtype: dtypes.dtype | None) -> np.ndarray[Any, Any]:
         dtype = dtypes.get_default_dtype()
         if flat:
             dtype = dtypes.of_scalar(True) if kinds == {bool} else _widest(flat)
+    kind = kind_of(flat)
+    if dtype.category == 1 and flat and (kind == "f" or dtype is not dtypes.int64):
+        _in_range(flat, dtype)
+    if kind == "c" and dtype.category < 3:
+        raise ArgumentError(
+            "must be real number, not complex"
+            if dtype.category == 2
+            else "'complex' object cannot be interpreted as an integer",
+            "data",
+        )
     try:
-        array = np.array(flat, dtype=_exact(kind_of(flat), dtype))
+        array = np.array(flat, dtype=_exact(kind, dtype))
     except OverflowError:
-        raise TensorError("Overflow when unpacking long long") from None
+        raise InvalidValueError("Overflow when unpacking long long") from None
     array = array.astype(dtype.numpy, copy=False).reshape(shape)
     return array if shape else array[()]
+
+
+def _in_range(flat: list[Any], dtype: dtypes.dtype) -> None:
+    """Errors: RuntimeError for a number that an integer dtype cannot hold; a whole one below zero wraps in what is unsigned."""
+    bounds = np.iinfo(dtype.numpy)
+    low, high = int(bounds.min or -bounds.max), int(bounds.max)
+    for v in flat:
+        if isinstance(v, int) and not -(2**63) <= v < 2**63:
+            raise InvalidValueError("Overflow when unpacking long long")
+        if type(v) is complex:
+            continue
+        if (
+            not (low if isinstance(v, int) else int(bounds.min)) - (type(v) is float)
+            < v + (type(v) is int)
+            < high + 1 + (type(v) is int)
+        ):
+            raise TensorError(f"value cannot be converted to type {dtype.name} without overflow")
 
 
 def kind_of(flat: list[Any]) -> str:
@@ -101,6 +128,8 @@ def _collect(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> 
                 raise ArgumentError(f"expected a sequence at dim {level}, got {type(item).__name__}", "data")
             flat.append(item)
         else:
+            if not isinstance(item, str):
+                raise TensorError(f"Could not infer dtype of {type(item).__name__}")
             raise ArgumentError(f"new(): invalid data type '{type(item).__name__}'", "data")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import ArgumentError, ShapeError, TensorError
+from engine.errors import InvalidValueError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -20,7 +20,7 @@ def _legacy(shape: tuple[int, ...]) -> bool:
 
 def _catted(shapes: list[tuple[int, ...]], dim: int) -> tuple[int, ...]:
     if not shapes:
-        raise ArgumentError("torch.cat(): expected a non-empty list of Tensors")
+        raise InvalidValueError("torch.cat(): expected a non-empty list of Tensors")
     for i, shape in enumerate(shapes):
         if not shape:
             raise TensorError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")

@@ -102,8 +102,8 @@ def _safely(g: Any, norm: Any, power: Any) -> Any:
 
 
 def _slope(g: Any, input: Any, norm: Any, order: Any, dim: Any) -> Any:
-    if order == 2:
-        return input * _safely(g, norm, 1)
+    if order == 2:  # as PyTorch: zero where the norm is, and NaN there in the second derivative
+        return g * chosen(norm == 0, 0, input / norm)
     if order == 0:
         return rules.zeros_like(input)
     if order == 1:

@@ -11,7 +11,7 @@ from engine.domain import Domain, in_single
 from engine.errors import TensorError
 from engine.op import op
 from engine.promotion import constant
-from engine.reduced import is_raw, same_form
+from engine.reduced import chosen, is_raw, same_form
 from engine.rules import rules
 from engine.samples import pairs, unary
 from engine.shapes import broadcast, same
@@ -26,6 +26,12 @@ def _acosh_slope(g: Any, input: Any) -> Any:
     if input.dtype.name.startswith("complex"):
         return g * (rules.rsqrt(input + 1) * rules.rsqrt(input - 1)).conj()
     return g * rules.rsqrt(input * input - 1)
+
+
+def _inverse_square(input: Any, other: Any) -> Any:
+    """One over the squared distance from the origin; zero there, where the angle has no derivative."""
+    squares = input * input + other * other
+    return chosen(squares == 0, 0, 1 / chosen(squares == 0, 1, squares))
 
 
 @op(
@@ -309,8 +315,8 @@ def atanh(input: Any) -> Any:
     samples=pairs(),
     ufunc=np.arctan2,
     vjp={
-        "input": lambda g, input, other: g * (other / (input * input + other * other)),
-        "other": lambda g, input, other: g * (-input / (input * input + other * other)),
+        "input": lambda g, input, other: g * (other * _inverse_square(input, other)),
+        "other": lambda g, input, other: g * (-input * _inverse_square(input, other)),
     },
 )
 def atan2(input: Any, other: Any) -> Any:
