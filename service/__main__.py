@@ -1,4 +1,7 @@
-"""The command: ``gradwire serve`` and its companions; ``python -m service`` does the same."""
+"""The command: ``gradwire serve`` and its companions; ``python -m service`` does the same.
+
+What serves is imported by the command that does, so that the others begin at once.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from service.app import StoreError, create_app, is_loopback, key_file, open_journal
 from service.auth.api_keys import KeyFile, KeyFileError
 from service.auth.command import add_keys
 from service.demo import add_demo
 from service.journal.command import add_upkeep
-from service.server import Server
 from service.settings import FILE, KINDS, Settings, describe, from_environment, option
 from service.telemetry.logs import configure
 
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.pop("command")
     if act is not None:
         return int(act(given))
+    from service.app import StoreError, create_app, open_journal
+
     try:
         settings = from_environment(**given)
     except ValueError as error:
@@ -103,6 +106,8 @@ def _with_default(arguments: list[str]) -> list[str]:
 
 def _check_open(settings: Settings) -> None:
     """Refuse to serve strangers without asking who they are. Errors: KeyFileError."""
+    from service.app import is_loopback, key_file
+
     keys = key_file(settings)
     if settings.keys_file and keys is not None and not keys.required:
         raise KeyFileError(f"there is no file {settings.keys_file}: create keys in it with gradwire keys create")
@@ -129,6 +134,8 @@ def _kept(settings: Settings) -> str:
 
 def _serve(settings: Settings, app: Any) -> int:
     """Serve until a signal ends it."""
+    from service.server import Server
+
     configure(requests=settings.log_requests)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECT_AFTER)

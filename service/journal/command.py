@@ -1,4 +1,7 @@
-"""The commands ``gradwire verify``, ``compact``, ``backup`` and ``restore``: what an operator does with a data directory."""
+"""The commands ``gradwire verify``, ``compact``, ``backup`` and ``restore``: what an operator does with a data directory.
+
+The engine is imported by the command that needs it, so that others begin at once.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from service.journal.directory import StoreError
-from service.journal.upkeep import Found, back_up, compacted, looked_through, restored_to
+
+if TYPE_CHECKING:
+    from service.journal.upkeep import Found
 
 __all__ = ["add_upkeep"]
 
@@ -83,12 +86,16 @@ def _carried(act: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> int
 @contextmanager
 def _bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal; nothing elsewhere, and nothing where there is nothing to do."""
+    import click
+
     hidden = not length or not sys.stderr.isatty()
     with click.progressbar(length=length, label=f"{label:<10}", file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
 
 
 def _verify(directory: Path, replay: bool, keys: Callable[[Path], str | None]) -> int:
+    from service.journal.upkeep import looked_through
+
     found = looked_through(directory, replay=replay, progress=_bar)
     wrong = keys(directory)
     if wrong is not None:
@@ -100,6 +107,8 @@ def _verify(directory: Path, replay: bool, keys: Callable[[Path], str | None]) -
 
 
 def _compact(given: dict[str, Any]) -> int:
+    from service.journal.upkeep import compacted
+
     found, before = compacted(given["directory"], _bar)
     print(f"{given['directory']}: {found.sessions:,} sessions, {before:,} bytes before, {found.bytes:,} now")
     for name, why in found.kept.items():
@@ -108,6 +117,8 @@ def _compact(given: dict[str, Any]) -> int:
 
 
 def _backup(given: dict[str, Any]) -> int:
+    from service.journal.upkeep import back_up
+
     found = back_up(given["directory"], given["file"], _bar)
     print(
         f"{given['file']}: {found.sessions:,} sessions as of commit {found.commits:,}, {found.bytes:,} bytes, read back"
@@ -116,6 +127,8 @@ def _backup(given: dict[str, Any]) -> int:
 
 
 def _restore(given: dict[str, Any]) -> int:
+    from service.journal.upkeep import restored_to
+
     found = restored_to(given["file"], given["directory"], _bar)
     print(f"{given['directory']}: {found.sessions:,} sessions as of commit {found.commits:,}")
     return _damage(found, None)
