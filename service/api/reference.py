@@ -38,9 +38,9 @@ def settings() -> str:
 def _facts(name: str, variable: str, default: Any, unit: str) -> str:
     option = f"--{name.replace('_', '-')}"
     shown = "true" if default is True else "false" if default is False else "none" if default == "" else default
-    return (
-        f"<code>{variable}</code> · <code>{option}</code> · {escape(unit)} · default <code>{escape(str(shown))}</code>"
-    )
+    much = f" ({default // 2**20:,} MiB)" if unit == "bytes" and default >= 2**20 and default % 2**20 == 0 else ""
+    told = f"default <code>{escape(str(shown))}</code>{much}"
+    return f"<code>{variable}</code> · <code>{option}</code> · {escape(unit)} · {told}"
 
 
 def problems() -> str:

@@ -100,6 +100,7 @@ def test_operators_settings_and_problems_are_all_there(http: httpx.Client) -> No
         assert variable in entry
         assert f"--{name.replace('_', '-')}" in entry
         assert unit in entry
+    assert "default <code>33554432</code> (32 MiB)" in settings
     for slug in PROBLEMS:
         assert f'<dt id="{slug}">' in problems
         assert http.get(f"/errors/{slug}", headers={"Accept": "text/html"}).text.count(f"/guide/errors#{slug}") == 1
