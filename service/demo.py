@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -164,7 +165,10 @@ def _server(url: str | None) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port), "--linger", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - our own
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith("GRADWIRE_")
+    }  # nobody's keys, no data
+    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - our own
     started = f"http://127.0.0.1:{port}"
     try:
         _await(started, process)

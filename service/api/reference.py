@@ -11,7 +11,7 @@ from engine.picture import to_svg
 from service.api.catalogue import catalogue, entry
 from service.api.problems import PAGES, Kind
 from service.guide.markdown import anchor, inline
-from service.settings import describe
+from service.settings import describe, option
 
 __all__ = ["operators", "parts", "problems", "settings", "tutorial_picture"]
 
@@ -36,11 +36,10 @@ def settings() -> str:
 
 
 def _facts(name: str, variable: str, default: Any, unit: str) -> str:
-    option = f"--{name.replace('_', '-')}"
     shown = "true" if default is True else "false" if default is False else "none" if default == "" else default
     much = f" ({default // 2**20:,} MiB)" if unit == "bytes" and default >= 2**20 and default % 2**20 == 0 else ""
     told = f"default <code>{escape(str(shown))}</code>{much}"
-    return f"<code>{variable}</code> · <code>{option}</code> · {escape(unit)} · {told}"
+    return f"<code>{variable}</code> · <code>{option(name)}</code> · {escape(unit)} · {told}"
 
 
 def problems() -> str:
