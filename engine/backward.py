@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +19,10 @@ from engine.transaction import current
 from engine.walk import Event, Walk, fit, fit_tensor
 from engine.write import write
 
-__all__ = ["accumulate", "backward", "grad"]
+__all__ = ["accumulate", "backward", "grad", "walks"]
+
+walks: Final[ContextVar[type[Walk]]] = ContextVar("walks", default=Walk)
+"""What ``grad`` walks with: while a function is traced, a walk of traced tensors (``engine.program``)."""
 
 _ONES = {np.dtype(d): d(1) for d in (np.float32, np.float64)}
 
@@ -271,7 +275,7 @@ def grad(
     if is_grads_batched:
         return _batched(many, wanted, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
     keep = create_graph if retain_graph is None else retain_graph
-    walk = Walk(_roots(many, gradients, create_graph), keep=keep, create=create_graph)
+    walk = walks.get()(_roots(many, gradients, create_graph), keep=keep, create=create_graph)
     places = [_place(t) for t in wanted]
     direct = dict(walk.leaves)
     _restrict(walk, wanted)

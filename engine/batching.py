@@ -19,7 +19,7 @@ from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
 from engine.layout import FORMATS, memory_format
 from engine.op import OPS, Op
 from engine.rules import rules
-from engine.tensor import Tensor, array_of, node_of
+from engine.tensor import Tensor, node_of
 
 __all__ = [
     "DYNAMIC",
@@ -27,6 +27,7 @@ __all__ = [
     "Level",
     "batched",
     "behind",
+    "bottomed",
     "everywhere",
     "front",
     "hollowing",
@@ -120,7 +121,7 @@ class Batched(Tensor):
 def batched(physical: Tensor, level: int) -> Batched:
     """A batch (first dim) as one example, for a level."""
     t: Batched = object.__new__(Batched)
-    t._array = array_of(physical)[0]
+    t._array = physical._array[0]
     t._node = node_of(physical)
     t._version_cell = physical._version_cell
     t._view = None
@@ -319,9 +320,18 @@ def hollowing(listener: Listener) -> Iterator[None]:
     listener: called with the row and its estimate before each call; what it raises ends the run.
     """
     token = active_listener.set(listener)
+    try:
+        with bottomed():
+            yield
+    finally:
+        active_listener.reset(token)
+
+
+@contextmanager
+def bottomed() -> Iterator[None]:
+    """Inside, the doors ask here before they run a row, also where nothing is mapped."""
     batch_hooks.append((_apply, _apply_inplace))
     try:
         yield
     finally:
         batch_hooks.pop()
-        active_listener.reset(token)

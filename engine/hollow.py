@@ -17,11 +17,23 @@ from engine.op import Estimate, Op, Spec
 from engine.promotion import estimate
 from engine.tensor import Tensor
 
-__all__ = ["UNKNOWN", "Hollow", "Listener", "active_listener", "hollow", "hollowed", "hollowed_inplace"]
+__all__ = [
+    "UNKNOWN",
+    "Hollow",
+    "Listener",
+    "active_listener",
+    "active_tracer",
+    "hollow",
+    "hollowed",
+    "hollowed_inplace",
+]
 
 Listener: TypeAlias = Callable[[Op, Estimate], None]
 """What hears of each call before it is made, with what it would make and cost; it may refuse by raising."""
 active_listener: Final[ContextVar[Listener | None]] = ContextVar("hollow_listener", default=None)
+
+active_tracer: Final[ContextVar[Any]] = ContextVar("active_tracer", default=None)
+"""What takes calls on traced tensors while a function is traced (``engine.program``): it has ``call`` and ``inplace``, as the hooks below."""
 
 UNKNOWN: Final = "values of this tensor are not known: only its shape and dtype are"
 
@@ -83,7 +95,10 @@ def _varies(op: Op, bound: list[Any]) -> bool:
 def hollowed(op: Op, bound: list[Any]) -> Any:
     """The hook of the general door: NotImplemented outside ``hollowing``. Inside, every row answers hollow tensors."""
     listener = active_listener.get()
-    if listener is None or _varies(op, bound):
+    if listener is None:
+        tracer = active_tracer.get()
+        return NotImplemented if tracer is None else tracer.call(op, bound)
+    if _varies(op, bound):
         return NotImplemented
     if op.schema.line.endswith("-> bool"):  # Python's own: a value is read
         raise TensorError(f"{op.name}(): {UNKNOWN}")
@@ -104,7 +119,8 @@ def hollowed_inplace(op: Op, bound: list[Any]) -> Any:
     """The hook of the in-place door: the target keeps its shape and dtype. Errors: where the result would not fit into it."""
     listener = active_listener.get()
     if listener is None:
-        return NotImplemented
+        tracer = active_tracer.get()
+        return NotImplemented if tracer is None else tracer.inplace(op, bound)
     from engine.write import check_castable
 
     target: Tensor = bound[op.tensors[0]]

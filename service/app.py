@@ -24,8 +24,9 @@ from service.api.openapi import document
 from service.api.routes import ROUTERS
 from service.auth.api_keys import KeyFile
 from service.executors.local import LocalExecutor, SystemClock
-from service.functions.evaluator import EagerEvaluator
+from service.functions.evaluator import Evaluator
 from service.functions.manager import FunctionLimits, FunctionManager
+from service.functions.replaying import ReplayingEvaluator
 from service.journal.directory import StoreError
 from service.journal.function_store import LedgerStore
 from service.journal.sqlite import SQLiteJournal
@@ -108,13 +109,14 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             total_bytes=settings.total_bytes,
         )
         app.state.house, app.state.executor = house, executor
+        app.state.evaluator = evaluator = ReplayingEvaluator()
         app.state.trouble = lambda: None if kept is None else kept.trouble
         found = {} if kept is None else stored_by_tenant(kept)
 
         def make(tenant: str) -> Parts:
             own = executor.of(tenant)
             sessions = _manager(settings, own, kept, tenant, house, found.pop(tenant, []))
-            return Parts(settings, sessions, _functions(settings, own, sessions))
+            return Parts(settings, sessions, _functions(settings, own, sessions, evaluator))
 
         app.state.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
         for parts in tenancy.all():
@@ -172,12 +174,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _functions(settings: Settings, executor: Executor, sessions: SessionManager) -> FunctionManager:
+def _functions(
+    settings: Settings, executor: Executor, sessions: SessionManager, evaluator: Evaluator
+) -> FunctionManager:
     return FunctionManager(
         LedgerStore(sessions.ledger),
         executor,
         SystemClock(),
-        EagerEvaluator(),
+        evaluator,
         read_values,
         _limits(settings),
         FunctionLimits(**{name: getattr(settings, name) for name in FunctionLimits.__slots__}),

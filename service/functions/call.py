@@ -76,6 +76,16 @@ class Call:
             return leaves
         return leaves, json.dumps(self.tree, default=lambda leaf: f"#{leaf.number}", sort_keys=True)
 
+    def key(self) -> Any:
+        """What decides what is computed, short of values: the signature, the verb, for which inputs, along which directions."""
+        if self.cotangents is None and self.tangents is None:
+            return self.verb, tuple(self.wrt), self.batch, self.signature()
+        named = [
+            None if given is None else tuple([tuple(direction) for direction in given])
+            for given in (self.cotangents, self.tangents)
+        ]
+        return self.verb, tuple(self.wrt), self.batch, self.signature(), self.several, *named
+
 
 def _filled(part: Any, tensors: list[Tensor]) -> Any:
     kind = type(part)

@@ -27,10 +27,21 @@ from service.functions.checking import checked
 from service.functions.derivatives import Course, admitted, derived, weights_of
 from service.functions.function import Function
 from service.functions.program import named
+from service.functions.reading import value_of
 from service.functions.work import Demand, Work
 from service.steps.errors import DeadlineExceeded, InvalidInput, LimitExceeded, ServiceError
 
-__all__ = ["EagerEvaluator", "Evaluator", "Plan", "setting"]
+__all__ = [
+    "Directions",
+    "EagerEvaluator",
+    "Evaluator",
+    "Plan",
+    "Runs",
+    "computed",
+    "read_directions",
+    "run_named",
+    "setting",
+]
 
 GRADS: Final = frozenset({"grad", "value_and_grad", "vjp"})
 
@@ -119,7 +130,7 @@ class EagerEvaluator:
             known = None if plan.dynamic is not None else plan.outputs
             work.double = call.verb == "check"
             with function.program.opened(work) as run:
-                course = Course(call, work, lambda tensors: _run(function, call, tensors, run), known)
+                course = Course(call, work, lambda tensors: run_named(function, call, tensors, run), known)
                 if known is not None:
                     admitted(call, work, forward, known, by_columns=course.by_columns)
                 return _answer(course, plan)
@@ -132,15 +143,32 @@ def _answer(course: Course, plan: Plan) -> Answer:
     call = course.call
     if call.verb == "check":
         return checked(course)
-    if call.batch:
-        return _batched(course, plan)
-    if call.verb in GRADS:
-        return _gradients(course)
-    answer: Answer = _arrays(derived(course, [_tensor(a) for a in call.arrays], None, None))
+    arrays = list(call.arrays)
+    directions = _read_directions(course, plan, arrays) if call.batch else None
+    answer: Answer = _arrays(computed(course, [_tensor(a) for a in arrays], directions))
     return answer
 
 
-def _run(function: Function, call: Call, tensors: list[Tensor], run: Runs) -> dict[str, Tensor]:
+def computed(course: Course, tensors: list[Tensor], directions: Directions | None) -> dict[str, Any]:
+    """What a call asks for, as a tree of tensors. tensors: the call's, and after them those of ``directions``.
+
+    directions: None where they are read from the call when the outputs are known.
+    """
+    call = course.call
+    if call.batch:
+        assert directions is not None
+        return _batched(course, tensors, directions)
+    count = len(call.arrays)
+    weights = tangents = None
+    if directions is not None:
+        weights, tangents = _placed(directions.weights, tensors), _placed(directions.tangents, tensors)
+    if call.verb in GRADS:
+        return _gradients(course, tensors[:count], weights)
+    return derived(course, tensors[:count], weights, tangents)
+
+
+def run_named(function: Function, call: Call, tensors: list[Tensor], run: Runs) -> dict[str, Tensor]:
+    """The outputs of a run, by name."""
     return named(run(call.arguments(tensors)), function.names)
 
 
@@ -166,7 +194,7 @@ def _planned(function: Function, call: Call, work: Work) -> Plan:
     silent.planned = silent.rehearses = True  # the listener admits
     try:
         with hollowing(listen), function.program.opened(silent) as run:
-            outputs = _rehearsed(call, lambda tensors: _run(function, call, tensors, run))
+            outputs = _rehearsed(call, lambda tensors: run_named(function, call, tensors, run))
     except (DeadlineExceeded, LimitExceeded):
         raise
     except (EngineError, ServiceError) as error:
@@ -199,7 +227,7 @@ def _abstract(function: Function, call: Call, work: Work, plan: Plan) -> Answer:
                 argument="inputs",
             )
         with function.program.opened(work) as run:
-            outputs = _run(function, call, [_tensor(a) for a in call.arrays], run)
+            outputs = run_named(function, call, [_tensor(a) for a in call.arrays], run)
         specs = {name: Spec(tuple(t.shape), t.dtype) for name, t in outputs.items()}
     head = [call.batch] if call.batch else []
     demand = plan.demand if plan.dynamic is None else work.demand
@@ -213,20 +241,19 @@ def _abstract(function: Function, call: Call, work: Work, plan: Plan) -> Answer:
     }
 
 
-def _gradients(course: Course) -> Answer:
+def _gradients(course: Course, tensors: list[Tensor], given: list[dict[str, Tensor]] | None) -> dict[str, Any]:
     """The short way to gradients of one example: one recorded run, one walk back for each direction."""
     call = course.call
-    tensors = [_tensor(a) for a in call.arrays]
     points = [tensors[k] for k in call.wrt]
     for point in points:
         point.requires_grad_()
     outputs = course.run(tensors)
     live = {name: t for name, t in outputs.items() if t.requires_grad}
-    answer: Answer = {}
+    answer: dict[str, Any] = {}
     if call.verb != "grad":
-        answer["outputs"] = {name: np.asarray(t._array) for name, t in outputs.items()}
+        answer["outputs"] = {name: t.detach() for name, t in outputs.items()}
     found: list[dict[str, Any]] = []
-    directions: Sequence[Any] = call.cotangents or (None,)
+    directions: Sequence[Any] = given or call.cotangents or (None,)
     for number, direction in enumerate(directions):
         weights: dict[str, Any]
         if (
@@ -238,19 +265,18 @@ def _gradients(course: Course) -> Answer:
         else:
             weights = weights_of(course, outputs, direction, number)
         chosen = [name for name in live if name in weights]
-        if not chosen:
-            found.append({call.paths[k]: np.zeros_like(call.arrays[k]) for k in call.wrt})
-            continue
-        pulled = grad(
-            [live[n] for n in chosen],
-            points,
-            [weights[n] for n in chosen],
-            retain_graph=number + 1 < len(directions),
-            allow_unused=True,
-        )
+        pulled: Sequence[Any] = [None] * len(points)
+        if chosen:
+            pulled = grad(
+                [live[n] for n in chosen],
+                points,
+                [weights[n] for n in chosen],
+                retain_graph=number + 1 < len(directions),
+                allow_unused=True,
+            )
         found.append(
             {
-                call.paths[k]: np.zeros_like(call.arrays[k]) if g is None else np.asarray(g._array)
+                call.paths[k]: _tensor(np.zeros_like(call.arrays[k])) if g is None else g
                 for k, g in zip(call.wrt, pulled, strict=True)
             }
         )
@@ -258,59 +284,73 @@ def _gradients(course: Course) -> Answer:
     return answer
 
 
-def _batched(course: Course, plan: Plan) -> Answer:
+def _batched(course: Course, tensors: list[Tensor], directions: Directions) -> dict[str, Any]:
     """All examples at once, through vmap."""
-    call = course.call
+    count = len(course.call.arrays)
+
+    def one(*given: Tensor) -> Any:
+        return derived(
+            course, list(given[:count]), _placed(directions.weights, given), _placed(directions.tangents, given)
+        )
+
+    answer: dict[str, Any] = vmap(one, tuple(directions.axes), randomness="different")(*tensors)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Cotangents and tangents among the arrays that a call works on: for each direction the place by name. axes: of all arrays."""
+
+    weights: list[dict[str, int]] | None
+    tangents: list[dict[str, int]] | None
+    axes: list[int | None]
+
+
+def read_directions(call: Call, plan: Plan, arrays: list[Any]) -> Directions:
+    """Read a call's directions, and append them to the arrays. Errors: InvalidInput."""
+    axes: list[int | None] = list(call.axes or [None] * len(call.arrays))
+    weights = _placed_in(
+        call, call.cotangents, plan.outputs, "cotangents", dict.fromkeys(plan.outputs, 0), arrays, axes
+    )
+    inputs = dict(zip(call.paths, call.examples(), strict=True))
+    places = dict(zip(call.paths, call.axes or [None] * len(call.paths), strict=True))
+    tangents = _placed_in(call, call.tangents, inputs, "tangents", places, arrays, axes)
+    return Directions(weights, tangents, axes)
+
+
+def _read_directions(course: Course, plan: Plan, arrays: list[Any]) -> Directions:
     if plan.dynamic is not None:
         raise InvalidInput(
             f"a batch goes through vmap, where every example has its own values: {plan.dynamic}", argument="in_axes"
         )
-    assert call.axes is not None
-    values = [_tensor(a) for a in call.arrays]
-    axes: list[int | None] = list(call.axes)
-    weights = _directions(
-        course, call.cotangents, plan.outputs, "cotangents", dict.fromkeys(plan.outputs, 0), values, axes
-    )
-    inputs = dict(zip(call.paths, call.examples(), strict=True))
-    places = dict(zip(call.paths, call.axes, strict=True))
-    tangents = _directions(course, call.tangents, inputs, "tangents", places, values, axes)
-    count = len(call.arrays)
-
-    def one(*given: Tensor) -> Any:
-        return derived(course, list(given[:count]), _placed(weights, given), _placed(tangents, given))
-
-    answer: Answer = _arrays(vmap(one, tuple(axes), randomness="different")(*values))
-    return answer
+    return read_directions(course.call, plan, arrays)
 
 
-Places = list[dict[str, int]]
-
-
-def _directions(
-    course: Course,
+def _placed_in(
+    call: Call,
     given: list[dict[str, Any]] | None,
-    targets: dict[str, Spec],
+    targets: Mapping[str, Spec],
     field: str,
-    where: dict[str, int | None],
-    values: list[Tensor],
+    where: Mapping[str, int | None],
+    arrays: list[Any],
     axes: list[int | None],
-) -> Places | None:
-    """Append directions to the values that are mapped over: of the shape of a batch, or of one example for all."""
+) -> list[dict[str, int]] | None:
+    """Append directions to the arrays: of the shape of a batch, or of one example for all."""
     if given is None:
         return None
-    batch = course.call.batch
-    out: Places = []
+    batch = call.batch
+    out: list[dict[str, int]] = []
     for number, direction in enumerate(given):
         places: dict[str, int] = {}
         for name, value in direction.items():
-            path = f"{field}[{number}].{name}" if course.call.several else f"{field}.{name}"
+            path = f"{field}[{number}].{name}" if call.several else f"{field}.{name}"
             spec = targets.get(name)
             if spec is None:
                 raise InvalidInput(
                     f"there is no such output: there are {', '.join(list(targets)[:20])}", argument=field
                 )
-            array = course.read(value, spec.dtype.name, path)
-            axis = where[name]
+            array = value_of(value, spec.dtype.name, spec.dtype.name, call.read, path)
+            axis = where[name] if batch else None
             whole = None if axis is None else (*spec.shape[:axis], batch, *spec.shape[axis:])
             if array.shape == spec.shape:
                 axis = None
@@ -321,14 +361,14 @@ def _directions(
                     + f"; got {list(array.shape)}",
                     argument=path,
                 )
-            places[name] = len(values)
-            values.append(_tensor(array))
+            places[name] = len(arrays)
+            arrays.append(array)
             axes.append(axis)
         out.append(places)
     return out
 
 
-def _placed(places: Places | None, given: tuple[Tensor, ...]) -> list[dict[str, Tensor]] | None:
+def _placed(places: list[dict[str, int]] | None, given: Sequence[Tensor]) -> list[dict[str, Tensor]] | None:
     return None if places is None else [{name: given[k] for name, k in p.items()} for p in places]
 
 

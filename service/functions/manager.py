@@ -250,7 +250,7 @@ class FunctionManager:
         Errors: InvalidInput, the engine's, StepFailed, ScriptError, LimitExceeded; QueueFull where too many heavy calls wait.
         """
         call = read_call(function, verb, body, self._read)
-        key = (verb, call.batch, call.signature())
+        key = call.key()
 
         def work(asked: Call, light: bool) -> T:
             patience = PATIENCE.get()
