@@ -211,6 +211,11 @@ class Tracer:
                 if all(isinstance(self.values[k], np.generic) for k in inputs):
                     return OPERATORS.get(op.ufunc, op.ufunc), inputs
             return op.ufunc, inputs
+        if op.id == "slice.Tensor":  # a view by Python's own index
+            _, dim, start, end, step = raws
+            if dim >= 0 and 0 <= (start or 0) and 0 <= (end or 0) and step > 0:
+                index = (*(slice(None),) * dim, slice(start, end, step))
+                return operator.getitem, [places[0], self._constant(index)]
         inputs = []
         for place, value in zip(places, raws, strict=True):
             if type(place) is list:

@@ -153,7 +153,7 @@ class Wanted:
     @property
     def prefers_json(self) -> bool:
         """Whether nothing can be more welcome than JSON."""
-        return 0 < self.quality(JSON) >= max(quality for _, quality in self.ranges)
+        return self.ranges is _ANYTHING or 0 < self.quality(JSON) >= max(quality for _, quality in self.ranges)
 
     def choose(self, arrays: Iterable[Array], *, several: bool) -> Format | None:
         """The format for these arrays; None is JSON, which stands first among equals. Errors: NotAcceptable."""
@@ -236,11 +236,14 @@ def _parted(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 
 def _in_json(tree: Any, encoding: Encoding) -> Any:
-    if isinstance(tree, Mapping):
+    kind = type(tree)
+    if kind is dict:
         return {key: _in_json(value, encoding) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
+    if kind is list or kind is tuple:
         return [_in_json(value, encoding) for value in tree]
     if isinstance(tree, (np.ndarray, np.generic)):
         array = np.asarray(tree)
         return typed_value(array) if encoding == "base64" else array_to_json(array)
+    if isinstance(tree, Mapping):
+        return _in_json(dict(tree), encoding)
     return tree

@@ -51,6 +51,7 @@ class Call:
     seed: int = 0
     hollow: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    _key: Any = None
 
     def arguments(self, tensors: list[Tensor]) -> dict[str, Any]:
         """The arguments with these tensors."""
@@ -78,13 +79,13 @@ class Call:
 
     def key(self) -> Any:
         """What decides what is computed, short of values: the signature, the verb, for which inputs, along which directions."""
-        if self.cotangents is None and self.tangents is None:
-            return self.verb, tuple(self.wrt), self.batch, self.signature()
-        named = [
-            None if given is None else tuple([tuple(direction) for direction in given])
-            for given in (self.cotangents, self.tangents)
-        ]
-        return self.verb, tuple(self.wrt), self.batch, self.signature(), self.several, *named
+        if self._key is None:
+            named = [
+                None if given is None else tuple([tuple(direction) for direction in given])
+                for given in (self.cotangents, self.tangents)
+            ]
+            self._key = self.verb, tuple(self.wrt), self.batch, self.signature(), self.several, *named
+        return self._key
 
 
 def _filled(part: Any, tensors: list[Tensor]) -> Any:

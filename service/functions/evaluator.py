@@ -64,6 +64,9 @@ class Evaluator(Protocol):
     def plan(self, function: Function, call: Call, work: Work) -> Plan:
         """What the call would come to; nothing is computed. Errors: LimitExceeded for a call of an operator that passes a limit."""
 
+    def known(self, function: Function, call: Call) -> Answer | None:
+        """The answer where it is had at once, in far less than a millisecond; None: it must be evaluated."""
+
     def evaluate(self, function: Function, call: Call, work: Work) -> Answer:
         """Arrays by name, as the verb says. Errors: the engine's, InvalidInput, LimitExceeded, TooHeavy."""
 
@@ -114,6 +117,10 @@ class EagerEvaluator:
             made = _planned(function, call, work)
         function.plans.keep(signature, made)
         return made
+
+    def known(self, function: Function, call: Call) -> Answer | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing is."""
+        return None
 
     def evaluate(self, function: Function, call: Call, work: Work) -> Answer:
         """Plan, admit, compute."""

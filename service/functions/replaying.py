@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,8 +17,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.errors import EngineError
-from engine.func.tree import flatten
-from engine.op import Spec
+from engine.func.tree import leaves_of
 from engine.program import Program, Untraceable, trace
 from engine.tensor import Tensor
 from service.functions.call import Answer, Call
@@ -44,6 +43,7 @@ MOST_BYTES: Final = 64 * 2**20
 MOST_PROGRAMS: Final = 4_096
 REFUSED_BYTES: Final = 400  # of an entry that holds no program
 LIGHT: Final = 3 * LIGHT_COST // 10  # a replay of up to about 0.3 ms is done on the event loop
+SHOWN_COST: Final = 30  # of writing a number
 TRACED: Final = frozenset({"value", "grad", "value_and_grad", "vjp", "jvp", "hvp", "jacobian", "hessian"})
 FAILURES: Final = (EngineError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
 Key = Any
@@ -51,11 +51,13 @@ Key = Any
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is known of a signature. program: None before the second call, and where ``why`` says why there is none. axes: of all arrays."""
+    """What is known of a signature. program: None before the second call, and where ``why`` says why there is none. axes: of all arrays. cost: of a replay
+    and of writing what it answers."""
 
     program: Program | None = None
     build: Callable[[list[Any]], Any] | None = None
     axes: list[int | None] | None = None
+    cost: int = 0
     why: str | None = None
 
     @property
@@ -100,6 +102,13 @@ class ReplayingEvaluator(EagerEvaluator):
     def __init__(self, programs: Programs | None = None) -> None:
         self.programs = programs or Programs()
 
+    def known(self, function: Function, call: Call) -> Answer | None:
+        """The answer of a call that is replayed at once; None for any other, and where the eager run must tell what is wrong."""
+        kept = self.programs.get((function.version, call.key()))
+        if kept is None or kept.program is None or kept.cost > LIGHT:
+            return None
+        return self._replayed(function, call, kept, None)
+
     def evaluate(self, function: Function, call: Call, work: Work) -> Answer:
         """Replay; where that cannot be, plan, admit, compute."""
         if call.verb not in TRACED:
@@ -107,7 +116,9 @@ class ReplayingEvaluator(EagerEvaluator):
         key = (function.version, call.key())
         kept = self.programs.get(key)
         if kept is not None and kept.program is not None:
-            answer = self._replayed(function, call, work, kept)
+            if work.light and kept.cost > LIGHT:
+                raise TooHeavy
+            answer = self._replayed(function, call, kept, None if work.light else work.tick)
             if answer is not None:
                 return answer
         answer = super().evaluate(function, call, work)
@@ -122,13 +133,12 @@ class ReplayingEvaluator(EagerEvaluator):
         kept = self.programs.get((function.version, call.key()))
         return None if kept is None else kept.why
 
-    def _replayed(self, function: Function, call: Call, work: Work, kept: _Kept) -> Answer | None:
-        """The answer; None where the eager run must tell what is wrong. Errors: TooHeavy, LimitExceeded where time is up."""
+    @staticmethod
+    def _replayed(function: Function, call: Call, kept: _Kept, tick: Callable[[], None] | None) -> Answer | None:
+        """The answer; None where the eager run must tell what is wrong. Errors: LimitExceeded, where time is up."""
         program, build = kept.program, kept.build
         assert program is not None
         assert build is not None
-        if work.light and program.cost > LIGHT:
-            raise TooHeavy
         arrays = [a if a.ndim else a[()] for a in call.arrays]
         default = function.definition.default_dtype
         token = None if default == "float32" else dtypes.default_dtype.set(dtypes.DTYPES[default])
@@ -138,7 +148,7 @@ class ReplayingEvaluator(EagerEvaluator):
                 if directions.axes != kept.axes:
                     return None
             with np.errstate(all="ignore"):
-                found: Answer = build(program.run(arrays, None if work.light else work.tick))
+                found: Answer = build(program.run(arrays, tick))
         except (*FAILURES, InvalidInput):
             return None
         finally:
@@ -153,8 +163,6 @@ class ReplayingEvaluator(EagerEvaluator):
         except (*FAILURES, ServiceError) as error:
             kept = _Kept(why=str(error)[:300])
         self.programs.keep(key, kept)
-        if kept.program is not None and kept.program.cost <= LIGHT:
-            function.heavy.keep(call.key(), False)
 
 
 def _with_directions(function: Function, call: Call) -> tuple[list[Any], Directions, Plan]:
@@ -174,20 +182,31 @@ def _traced(function: Function, call: Call, work: Work, answer: Answer) -> _Kept
     arrays, directions, plan = _with_directions(function, call)
     silent = Work(work.limits, seconds=work.seconds)
     silent.planned = True
-    builds: list[Callable[[list[Any]], Any]] = []
+    trees: list[Any] = []
     with setting(function, call), function.program.opened(silent) as run:
         course = Course(call, silent, _runner(function, call, run), plan.outputs)
 
         def asked(*tensors: Tensor) -> list[Tensor]:
-            leaves, build = flatten(computed(course, list(tensors), directions))
-            builds.append(build)
-            return leaves
+            trees.append(computed(course, list(tensors), directions))
+            return leaves_of(trees[-1])
 
         program, values = trace(asked, arrays)
-    build = builds[0]
-    if not _same(build([np.asarray(v) for v in values]), answer):
+    build = _builder(trees[0], iter(range(len(values))))
+    if not _same(build(values), answer):
         raise Untraceable("the trace does not answer what the function does")
-    return _Kept(program, build, directions.axes)
+    return _Kept(program, build, directions.axes, program.cost + SHOWN_COST * sum(v.size for v in values))
+
+
+def _builder(tree: Any, places: Iterator[int]) -> Callable[[list[Any]], Any]:
+    """What makes a tree like this one of a list of its leaves."""
+    if isinstance(tree, dict):
+        parts = [(key, _builder(value, places)) for key, value in tree.items()]
+        return lambda values: {key: part(values) for key, part in parts}
+    if isinstance(tree, (list, tuple)):
+        pieces = [_builder(value, places) for value in tree]
+        return lambda values: [piece(values) for piece in pieces]
+    place = next(places)
+    return lambda values: np.asarray(values[place])
 
 
 def _runner(function: Function, call: Call, run: Runs) -> Callable[[list[Tensor]], dict[str, Tensor]]:

@@ -21,6 +21,10 @@ SMALL: Final = 64 * 2**10
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(c for c in range(256) if c not in b"[]{}")
 _LONG: Final = re.compile(rb"(?<![\d.])\d{19}|[eE]\+?\d{3}")
+_EXPONENT: Final = re.compile(rb"[eE]\+?\d{3}")
+_FEW: Final = 24
+_SHORT: Final = 1_024
+_NO_DIGIT: Final = re.compile(rb"[^0]")
 _DIGITS: Final = b"0" * 19
 _TO_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _KEY: Final = 128
@@ -78,21 +82,91 @@ def _is_plain(body: bytes, found: Any) -> bool:
     """Whether a document surely has no key twice (it has as many colons as what was read), none too long and no number out of range."""
     if b"\\" in body:
         return False
-    segments = body.split(b'"')
+    segments = _split(body)
     if len(segments) > 2 and max(map(len, segments[1::2])) > _KEY:
         return False
     bare = b"".join(segments[::2])
-    if _DIGITS in bare.translate(_TO_DIGITS):
+    if _has_huge_exponent(bare) or _has_long_whole(bare.translate(_TO_DIGITS)):
         return False
-    if b"e" in bare.replace(b"true", b"").replace(b"false", b"") or b"E" in bare:
-        return False
-    again = orjson.dumps(found).split(b'"')
-    return bare.count(b":") == b"".join(again[::2]).count(b":")
+    return _count(bare, b":") == _keys(found, _count(bare, b"{"))
+
+
+# In a document that is mostly numbers the marks are few: finding each is faster than counting, which looks at every byte by itself.
+
+
+def _places(text: bytes, mark: bytes) -> list[int] | None:
+    """Where a mark stands; None where it stands often."""
+    found = []
+    at = text.find(mark)
+    while at >= 0:
+        if len(found) == _FEW:
+            return None
+        found.append(at)
+        at = text.find(mark, at + 1)
+    return found
+
+
+def _count(text: bytes, mark: bytes) -> int:
+    found = _places(text, mark)
+    return text.count(mark) if found is None else len(found)
+
+
+def _split(body: bytes) -> list[bytes]:
+    """What stands outside and inside of quotes, by turns."""
+    quotes = _places(body, b'"') if len(body) > _SHORT else None
+    if quotes is None:
+        return body.split(b'"')
+    return [body[a + 1 : b] for a, b in zip([-1, *quotes], [*quotes, len(body)], strict=True)]
+
+
+def _has_huge_exponent(bare: bytes) -> bool:
+    """Whether an exponent has three digits, and is not negative."""
+    for mark in (b"e", b"E"):
+        found = _places(bare, mark)
+        if found is None:
+            return _EXPONENT.search(bare) is not None
+        if any(_EXPONENT.match(bare, at) for at in found):
+            return True
+    return False
+
+
+def _has_long_whole(bare: bytes) -> bool:
+    """Whether a run of 19 digits stands where no point is before it. All digits are 0 here."""
+    at = bare.find(_DIGITS)
+    while at >= 0:
+        if bare[at - 1 : at] != b".":
+            return True
+        end = _NO_DIGIT.search(bare, at)
+        at = -1 if end is None else bare.find(_DIGITS, end.start())
+    return False
+
+
+def _keys(found: Any, objects: int) -> int:
+    """How many keys the objects of a document have. objects: how many there should be; after that many nothing is looked for."""
+    keys = 0
+    waiting: list[Any] = [found]
+    lists: list[Any] = []
+    while waiting or lists:
+        value = waiting.pop() if waiting else lists.pop()
+        if type(value) is dict:
+            keys += len(value)
+            objects -= 1
+            value = value.values()
+        elif not objects:
+            break
+        elif type(value) is not list:
+            continue
+        for part in value:
+            if type(part) is dict:
+                waiting.append(part)
+            elif type(part) is list:
+                lists.append(part)
+    return keys
 
 
 def check_depth(body: bytes, most: int) -> None:
     """Refuse a document nested deeper than ``most``, without parsing it."""
-    if body.count(b"[") + body.count(b"{") <= most:
+    if _count(body, b"[") + _count(body, b"{") <= most:
         return
     bare = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
     brackets = np.frombuffer(bare.translate(None, _NOT_BRACKETS), np.uint8)
