@@ -25,6 +25,7 @@ from engine.op import Op
 from engine.plan import Plan, plan_of
 from engine.program.ghost import UNREADABLE, Ghost, Traced, Untraceable, traced
 from engine.program.program import Line, Program, assembled
+from engine.program.shortening import shortened
 from engine.program.walk import TracedWalk
 from engine.promotion import estimate, promoted
 from engine.tensor import Tensor, node_of, wrap
@@ -211,11 +212,10 @@ class Tracer:
                 if all(isinstance(self.values[k], np.generic) for k in inputs):
                     return OPERATORS.get(op.ufunc, op.ufunc), inputs
             return op.ufunc, inputs
-        if op.id == "slice.Tensor":  # a view by Python's own index
-            _, dim, start, end, step = raws
-            if dim >= 0 and 0 <= (start or 0) and 0 <= (end or 0) and step > 0:
-                index = (*(slice(None),) * dim, slice(start, end, step))
-                return operator.getitem, [places[0], self._constant(index)]
+        short = shortened(op, raws, out)
+        if short is not None:
+            function, constants = short
+            return function, [places[0], *map(self._constant, constants)]
         inputs = []
         for place, value in zip(places, raws, strict=True):
             if type(place) is list:

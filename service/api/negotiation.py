@@ -18,7 +18,8 @@ from fastapi import Request, Response
 
 from service.api.exchange import JSON, LARGE, Encoding, Ready, body_of, checked_object, content_type_of, encoding, parts
 from service.wire.errors import InvalidBinary, NotAcceptable, UnsupportedMediaType
-from service.wire.json_codec import array_to_json, render
+from service.wire.json_codec import array_to_json, quickly, render
+from service.wire.numbers import MANY
 from service.wire.registry import Array, Bounds, Contents, Format, format_of, formats
 from service.wire.values import typed_value
 
@@ -174,6 +175,9 @@ class Wanted:
     def write(self, tree: Mapping[str, Any]) -> Answer:
         """A tree of plain data and arrays: in a format of several arrays under their dotted paths, or as JSON. Errors: NotAcceptable."""
         if self.prefers_json:
+            quick = quickly(tree) if self.encoding == "json" and _is_short(tree) else None
+            if quick is not None:
+                return Answer(JSON, quick)
             return Answer(JSON, render(_in_json(tree, self.encoding)))
         arrays: dict[str, Array] = {}
         rest = _parted(tree, "", arrays)
@@ -233,6 +237,18 @@ def _parted(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     if isinstance(tree, (list, tuple)):
         return [_parted(value, f"{above}{i}", arrays) for i, value in enumerate(tree)]
     return tree
+
+
+def _is_short(tree: Any) -> bool:
+    """Whether no array in a tree is long, and nothing is null."""
+    if isinstance(tree, np.ndarray):
+        return 0 < tree.size <= MANY and tree.flags.c_contiguous
+    kind = type(tree)
+    if kind is dict:
+        return all([_is_short(value) for value in tree.values()])
+    if kind is list or kind is tuple:
+        return all([_is_short(value) for value in tree])
+    return tree is not None
 
 
 def _in_json(tree: Any, encoding: Encoding) -> Any:

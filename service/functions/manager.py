@@ -65,7 +65,7 @@ class Held:
 
 def elements(answer: Any) -> int:
     """How many values an answer has."""
-    if isinstance(answer, np.ndarray):
+    if isinstance(answer, (np.ndarray, np.generic)):
         return answer.size
     if isinstance(answer, dict):
         return sum(elements(v) for v in answer.values())

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -206,7 +207,7 @@ def _builder(tree: Any, places: Iterator[int]) -> Callable[[list[Any]], Any]:
         pieces = [_builder(value, places) for value in tree]
         return lambda values: [piece(values) for piece in pieces]
     place = next(places)
-    return lambda values: np.asarray(values[place])
+    return itemgetter(place)
 
 
 def _runner(function: Function, call: Call, run: Runs) -> Callable[[list[Tensor]], dict[str, Tensor]]:
