@@ -121,7 +121,8 @@ class Batched(Tensor):
 def batched(physical: Tensor, level: int) -> Batched:
     """A batch (first dim) as one example, for a level."""
     t: Batched = object.__new__(Batched)
-    t._array = physical._array[0]
+    whole: Any = physical._array  # it has dims, so it is an array, or the ghost of one
+    t._array = whole[0]
     t._node = node_of(physical)
     t._version_cell = physical._version_cell
     t._view = None

@@ -33,7 +33,7 @@ Listener: TypeAlias = Callable[[Op, Estimate], None]
 active_listener: Final[ContextVar[Listener | None]] = ContextVar("hollow_listener", default=None)
 
 active_tracer: Final[ContextVar[Any]] = ContextVar("active_tracer", default=None)
-"""What takes calls on traced tensors while a function is traced (``engine.program``): it has ``call`` and ``inplace``, as the hooks below."""
+"""What takes calls on traced tensors while a function is traced (``engine.program``), by ``call`` and ``inplace``."""
 
 UNKNOWN: Final = "values of this tensor are not known: only its shape and dtype are"
 

@@ -1,4 +1,4 @@
-"""Ghosts: what a traced function sees of its values. Shape and dtype are there; whoever asks for anything else learns that it cannot be had.
+"""Ghosts: what a traced function sees of its values. Shape and dtype are there; whoever asks for more learns that it cannot be had.
 
 So a trace cannot depend on values: there are none to read. ``Traced`` is a tensor over a ghost. It is no plain ``Tensor``, so every
 operator on it takes the general door, where the tracer waits.

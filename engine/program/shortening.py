@@ -1,4 +1,4 @@
-"""Shorter calls for what programs make most: what a kernel does on a float array once its arguments are known, without looking at them again."""
+"""Shorter calls for what programs make most: what a kernel does on a float array, once its other arguments are known."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Tracing: a function is run once on ghosts of its arguments, while every kernel that runs beside it, on the values, is written down.
 
 Rules of this file: what the function sees are ghosts, so its course depends on shapes, dtypes and constants alone. Composites are taken
-apart. A derivative that the function takes, or that is taken of it, is walked on traced tensors (``walk.py``), so that its rules are lines of the
-same program. What cannot be repeated is refused: in-place writes, random numbers, values that are asked for, outputs whose shape
+apart. A derivative that the function takes, or that is taken of it, is walked on traced tensors (``walk.py``): its rules are lines of
+the same program. What cannot be repeated is refused: in-place writes, random numbers, values that are asked for, outputs whose shape
 depends on values. A constant that was written after it was used is found by its version.
 """
 
@@ -49,10 +49,10 @@ class _NoStream(Generator):
     def __init__(self) -> None:
         pass
 
-    def numbers(self, *_: Any) -> Any:
+    def _refuse(self, *_: Any) -> Any:
         raise Untraceable("the function draws random numbers")
 
-    get_state = set_state = manual_seed = seed = initial_seed = numbers_state = numbers
+    numbers = get_state = set_state = manual_seed = seed = initial_seed = numbers_state = _refuse  # type: ignore[assignment]
 
 
 class Tracer:
@@ -88,6 +88,10 @@ class Tracer:
         if ghost.slot is None:
             raise Untraceable(UNREADABLE)
         return ghost.slot
+
+    def value(self, t: Tensor) -> Any:
+        """What a tensor of the function stands for, as a raw array."""
+        return self.values[self._place(t._array)] if type(t) is Traced else t._array
 
     def _line(
         self, function: Callable[..., Any], inputs: Sequence[int], value: Any, name: str, *, safe: bool, cost: int = 0
@@ -374,4 +378,4 @@ def trace(function: Callable[..., Sequence[Tensor]], arrays: Sequence[Any]) -> t
             raise
         except FAILURES as error:
             raise Untraceable(f"the function asks for more than shapes and dtypes: {error}"[:300]) from error
-        return program, [tracer.values[t._array.slot] if type(t) is Traced else t._array for t in tensors]
+        return program, [tracer.value(t) for t in tensors]

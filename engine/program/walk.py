@@ -40,7 +40,7 @@ class TracedWalk(Walk):
         super().__init__([(e, _tensor(g)) for e, g in roots], keep=keep, create=True, needed=needed)
         self.recorded = create
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: PLR0912 - as the walk that it follows
         if self.recorded:
             super().run()
             return
@@ -99,9 +99,10 @@ class TracedWalk(Walk):
 
 def _known(value: Any) -> Any:
     """A rebuilt tensor over a ghost as a traced one, with the same history."""
-    if type(value) is not Tensor or type(value._array) is not Ghost:
+    array: Any = value._array if type(value) is Tensor else None
+    if type(array) is not Ghost:
         return value
-    t = traced(value._array, value._node)
+    t = traced(array, value._node)
     t._version_cell, t._meta = value._version_cell, value._meta
     return t
 

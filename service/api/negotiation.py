@@ -245,9 +245,9 @@ def _is_short(tree: Any) -> bool:
         return 0 < tree.size <= MANY and tree.flags.c_contiguous
     kind = type(tree)
     if kind is dict:
-        return all([_is_short(value) for value in tree.values()])
+        return all(map(_is_short, tree.values()))
     if kind is list or kind is tuple:
-        return all([_is_short(value) for value in tree])
+        return all(map(_is_short, tree))
     return tree is not None
 
 

@@ -1,8 +1,9 @@
 """ReplayingEvaluator: what is asked for a second time is traced, and from then on replayed as a flat list of kernels on raw arrays.
 
-The first call of a signature runs eagerly: it finds the errors, and passes the limits, which follow from the signature alone. The second does so
-too, is traced, and kept only if the trace answers the same bits. Whatever a replay meets that it does not know (a kernel's own error,
-above all) is left to the eager run, whose errors name the line. What reads values, writes in place or draws random numbers always runs eagerly.
+The first call of a signature runs eagerly: it finds the errors, and passes the limits, which follow from the signature alone. So does the
+second, which is then traced, and the trace is kept only if it answers the same bits. Whatever a replay meets that it does not know (a
+kernel's own error, above all) is left to the eager run, whose errors name the line. What reads values, writes in place or draws random
+numbers always runs eagerly.
 """
 
 from __future__ import annotations
@@ -52,8 +53,11 @@ Key = Any
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is known of a signature. program: None before the second call, and where ``why`` says why there is none. axes: of all arrays. cost: of a replay
-    and of writing what it answers."""
+    """What is known of a signature.
+
+    program: None before the second call, and where ``why`` says why there is none. axes: of all arrays. cost: of a replay, and of
+    writing what it answers.
+    """
 
     program: Program | None = None
     build: Callable[[list[Any]], Any] | None = None

@@ -6,8 +6,9 @@ be served as a function; their bytes count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
-from typing import Any, TypeAlias
+import weakref
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any, Final
 
 from engine.node import Node, Port
 from engine.op import Op
@@ -15,7 +16,57 @@ from engine.tensor import Tensor, node_of
 
 __all__ = ["Beside", "came_in", "remember", "tensors_beside"]
 
-Beside: TypeAlias = MutableMapping[Node, tuple[Op, list[Any]]]
+LEAST: Final = 256  # calls of nodes that are gone, before they are looked for
+MOST_BYTES: Final = 2**20  # of tensors, likewise
+
+
+class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
+    """For a node the row and the arguments of its call. What is remembered of nodes that are gone goes when as much again has come.
+
+    A callback for each node that goes, as ``WeakKeyDictionary`` has it, would take as long as the call.
+    """
+
+    __slots__ = ("_allowed", "_allowed_bytes", "_bytes", "_found")
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[weakref.ref[Node], Op, list[Any]]] = {}
+        self._allowed = LEAST
+        self._bytes = 0  # of tensors that are remembered, each as often as it is
+        self._allowed_bytes = MOST_BYTES
+
+    def __getitem__(self, node: Node) -> tuple[Op, list[Any]]:
+        ref, op, values = self._found[node.seq]
+        if ref() is not node:
+            raise KeyError(node)
+        return op, values
+
+    def __setitem__(self, node: Node, call: tuple[Op, list[Any]]) -> None:
+        self._found[node.seq] = (weakref.ref(node), *call)
+        for value in call[1]:
+            if type(value) is Tensor:
+                self._bytes += value._array.nbytes
+        if len(self._found) > self._allowed or self._bytes > self._allowed_bytes:
+            self.tidy()
+
+    def __delitem__(self, node: Node) -> None:
+        del self._found[node.seq]
+
+    def __iter__(self) -> Iterator[Node]:
+        for ref, _, _ in list(self._found.values()):
+            node = ref()
+            if node is not None:
+                yield node
+
+    def __len__(self) -> int:
+        return sum(ref() is not None for ref, _, _ in self._found.values())
+
+    def tidy(self) -> None:
+        """Let go of what belongs to nodes that are gone."""
+        self._found = {seq: call for seq, call in self._found.items() if call[0]() is not None}
+        self._allowed = max(LEAST, 2 * len(self._found))
+        values = [v for _, _, given in self._found.values() for v in given]
+        self._bytes = sum(v._array.nbytes for v in values if type(v) is Tensor)
+        self._allowed_bytes = max(MOST_BYTES, 2 * self._bytes)
 
 
 def came_in(op: Op, values: list[Any]) -> list[Any] | None:

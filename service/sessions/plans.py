@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from service.steps.limits import Limits, Meter
     from service.steps.step import Step
 
-__all__ = ["Plan", "admitted", "recall"]
+__all__ = ["Plan", "admitted", "planned", "recall"]
 
 _MOST: Final = 4_096
 _NUMBERS: Final = frozenset({int, float, bool})
@@ -67,6 +67,8 @@ class Plan(NamedTuple):
     estimate: Estimate
     size: int
     limits: Limits
+    reserved: int  # bytes: of the outputs, none for a view, and the workspace
+    single: bool  # whether the row makes one tensor
 
 
 _plans: dict[tuple[Any, ...], Plan] = {}
@@ -74,19 +76,37 @@ _plans: dict[tuple[Any, ...], Plan] = {}
 
 def recall(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Bound | None, Plan | None, Any]:
     """A bound call and its plan, where one is known; the key to learn one under, None where none can be."""
-    if step.kwargs:
+    key, values = _key(step, names)
+    if key is None:
         return None, None, None
-    key: list[Any] = [step.op, dtypes.default_dtype.get()]
+    plan = _plans.get(key)
+    if plan is None or plan.limits is not limits:
+        return None, None, key
+    return Bound(plan.op, [*values, *plan.rest], False), plan, None
+
+
+def planned(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Plan, list[Any]] | None:
+    """The plan of a call like an earlier one, and its arguments; None where none is known."""
+    key, values = _key(step, names)
+    plan = _plans.get(key) if key is not None else None
+    return None if plan is None or plan.limits is not limits else (plan, values)
+
+
+def _key(step: Step, names: Mapping[str, Binding]) -> tuple[tuple[Any, ...] | None, list[Any]]:
+    """What decides how a call binds and what it costs, and its arguments; no key where they are not tensors and numbers alone."""
     values: list[Any] = []
+    if step.kwargs:
+        return None, values
+    key: list[Any] = [step.op, dtypes.default_dtype.get()]
     for value in step.args:
         kind = type(value)
         if kind is str:
             binding = names.get(value)
             if binding is None:
-                return None, None, None
+                return None, values
             tensor = binding.tensor
             if type(tensor) is not Tensor:
-                return None, None, None
+                return None, values
             array = tensor._array
             key += (array.shape, array.dtype)
             values.append(tensor)
@@ -94,12 +114,8 @@ def recall(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Bo
             key += (kind, value)
             values.append(value)
         else:
-            return None, None, None
-    at = tuple(key)
-    plan = _plans.get(at)
-    if plan is None or plan.limits is not limits:
-        return None, None, at
-    return Bound(plan.op, [*values, *plan.rest], False), plan, None
+            return None, values
+    return tuple(key), values
 
 
 def _learn(
@@ -113,7 +129,11 @@ def _learn(
         return
     if len(_plans) >= _MOST:
         _plans.clear()
-    _plans[key] = Plan(bound.op, _door(step.op), tuple(bound.values[len(given) :]), estimate, size, limits)
+    op = bound.op
+    reserved = 0 if op.kind == "view" else size + estimate.workspace
+    single = op.schema.returns == ("",)
+    rest = tuple(bound.values[len(given) :])
+    _plans[key] = Plan(op, _door(step.op), rest, estimate, size, limits, reserved, single)
 
 
 def admitted(

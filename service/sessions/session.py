@@ -49,9 +49,9 @@ def detached(step: Step, resolve: Callable[[str], Tensor | None]) -> Unrecorded 
     return Unrecorded("detach", (found,)) if found is not None and found.requires_grad else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Binding:
-    """One id: its tensor, its place in the order of creation, and what a no_grad scope left out of its history."""
+    """One id: its tensor, its place in the order of creation, and what a no_grad scope left out of its history. It is never changed."""
 
     tensor: Tensor
     number: int
@@ -115,7 +115,7 @@ class Session:
         self.account: Account | None = None
         self.held_nodes = 0
         self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None  # memory of a fork too
-        self.beside: Beside = weakref.WeakKeyDictionary()
+        self.beside = Beside()
 
     def begin(self, *, batch: bool = False, light: bool = False) -> Transaction:
         """Open a transaction. It must be committed or rolled back before the next is opened.

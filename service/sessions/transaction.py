@@ -9,7 +9,6 @@ What is to be journalled is prepared: left open, without its context, until ``co
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,13 +18,20 @@ from engine.generator import current_generator
 from engine.grad_mode import allow, grad_enabled, infer, inference_enabled, is_grad_enabled
 from engine.op import Estimate, Spec
 from engine.tensor import Tensor
-from engine.transaction import Transaction as UndoLog
 from service.sessions.beside import came_in, remember
-from service.sessions.costs import tensors_among, walk_size
+from service.sessions.costs import tensors_among
+from service.sessions.planned import planned_step
 from service.sessions.plans import Plan, admitted, recall
+from service.sessions.reserving import Reserving
 from service.sessions.session import Binding, Session, Unrecorded, detached
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
-from service.steps.errors import Conflict, InvalidInput, LimitExceeded, NotFound, UnknownReference
+from service.steps.errors import (
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    UnknownReference,
+)
 from service.steps.limits import Meter
 from service.steps.outcome import Done, Outcome
 from service.steps.reference import parse_index, resolve
@@ -40,19 +46,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Transaction"]
 
-BACKWARD_COST, BACKWARD_GRAPH_COST = 3, 4  # a node's share of a walk, over the elements it holds; where it is recorded
 
-
-class Transaction:
+class Transaction(Reserving):
     """An open transaction: a ``Workspace`` to the verbs. Use with ``with``; leaving it without ``commit`` rolls back."""
 
     def __init__(self, session: Session, *, batch: bool, light: bool = False) -> None:
-        self.session = session
-        self.meter = Meter(session.limits, batch=batch, light=light)
+        super().__init__(session, Meter(session.limits, batch=batch, light=light))
         self.done: list[Done] = []  # what this transaction did, in order
-        self._row: str | None = None
         self._mark = 0  # of the log, after the last step
-        self._log = UndoLog()
         self._log.shared = session.shared
         self._tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
         self._errstate: Any = None  # this and the reader are there while it is open: both hold it
@@ -76,6 +77,7 @@ class Transaction:
         self._errstate.__exit__(*exc)
         self._errstate = self._reader = None
         self._log.pause()
+        self.give_back()
         if not self._done:
             self._log.rollback()
         infer(False)
@@ -119,7 +121,9 @@ class Transaction:
     def step(self, step: Step) -> Outcome:
         """Carry one step out. Errors: ServiceError or EngineError; the transaction should then be rolled back."""
         self._row = None
-        outcome = self._carried(step)
+        outcome = planned_step(self, step)
+        if outcome is None:
+            outcome = self._carried(step)
         self.done.append(Done("step", step, outcome, self._row))
         self._mark = self._log.mark()
         return outcome
@@ -140,9 +144,9 @@ class Transaction:
         if step.op in INDEXING:
             return self._indexed(step)
         session = self.session
-        planned, plan, key = recall(step, session.names, session.limits)
-        if planned is not None:
-            return self.call(step, planned, plan)
+        known, plan, key = recall(step, session.names, session.limits)
+        if known is not None:
+            return self.call(step, known, plan)
         bound = bind_step(step.op, step.args, step.kwargs, self._reader)
         return self.call(step, bound, key=key)
 
@@ -230,6 +234,13 @@ class Transaction:
 
     # -- what a step makes -----------------------------------------------------------------------------------------
 
+    def hold(self, op: str, name: str, tensor: Tensor) -> None:
+        """Bind what a call has made, if the graph is not too large. Errors: LimitExceeded."""
+        session = self.session
+        if session.held_nodes > session.limits.session_nodes:
+            self._check_nodes(op)
+        self._bind(name, tensor, None)
+
     def _kept(
         self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None
     ) -> Outcome:
@@ -288,54 +299,6 @@ class Transaction:
 
         return wrap(array if array.ndim else array[()])
 
-    # -- limits ----------------------------------------------------------------------------------------------------
-
-    def _reserve(self, what: str, size: int) -> None:
-        session = self.session
-        limit = session.limits.session_bytes
-        if session.held_bytes + size > limit:
-            session.measure()
-            if session.held_bytes + self._log.bytes + size > limit:
-                raise LimitExceeded(
-                    "session_bytes",
-                    limit,
-                    session.held_bytes + self._log.bytes + size,
-                    "bytes",
-                    f"what the session would hold with {what}()",
-                )
-        session.held_bytes += size
-
-    def _check_nodes(self, what: str) -> None:
-        session = self.session
-        session.measure()
-        if session.held_nodes > session.limits.session_nodes:
-            raise LimitExceeded(
-                "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
-            )
-
-    def admit_call(self, what: str, estimate: Estimate) -> int:
-        """A script's call: refused where it passes a limit; answers the bytes that it will add. Errors: LimitExceeded."""
-        return self.meter.admit(what, estimate)
-
-    def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
-        """What a script's call adds to the session; ``live`` are the tensors that the script holds. Errors: LimitExceeded."""
-        session = self.session
-        limits = session.limits
-        if (
-            session.held_bytes + self._log.bytes + size > limits.session_bytes
-            or session.held_nodes + nodes > limits.session_nodes
-        ):
-            session.measure_with(live())
-            asked = session.held_bytes + self._log.bytes + size
-            if asked > limits.session_bytes:
-                text = f"what the session would hold with {what}()"
-                raise LimitExceeded("session_bytes", limits.session_bytes, asked, "bytes", text)
-            if session.held_nodes + nodes > limits.session_nodes:
-                asked = session.held_nodes + nodes
-                raise LimitExceeded("session_nodes", limits.session_nodes, asked, "nodes", f"the graph with {what}()")
-        session.held_bytes += size
-        session.held_nodes += nodes
-
     def modes(self) -> tuple[Any, ...]:
         """Grad mode, inference mode and default dtype as they are now: a script may leave none of them changed."""
         return is_grad_enabled(), inference_enabled.get(), dtypes.default_dtype.get()
@@ -374,18 +337,6 @@ class Transaction:
         self._log.item(self.session.values, name)
         self.session.values.pop(name, None)
 
-    def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
-        """Refuse a walk that would pass a limit, before it starts."""
-        size, cost, count = walk_size(roots)
-        factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
-        self.meter.charge("backward", factor * cost)
-        size *= 2 if create_graph else 1
-        self._reserve("backward", size)
-        if create_graph:
-            self.session.held_nodes += 3 * count
-            if self.session.held_nodes > self.session.limits.session_nodes:
-                self._check_nodes("backward")
-
     # -- the Workspace of verbs ------------------------------------------------------------------------------------
 
     @property
@@ -411,11 +362,6 @@ class Transaction:
         if name not in self.session.values:
             raise UnknownReference("the session holds nothing of this id that is no tensor", argument="id")
         return self.session.values[name]
-
-    def charge(self, what: str, cost: int, size: int) -> None:
-        """Refuse arithmetic and bytes that would pass a limit."""
-        self.meter.charge(what, cost)
-        self._reserve(what, size)
 
     def lookup(self, name: str) -> Tensor:
         """The tensor of an id. Errors: UnknownReference."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 __all__ = ["Done", "Outcome"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """The result of one step.
+    """The result of one step. Nobody changes it (frozen, it would take three times as long to make).
 
     ids: the names bound, None for an output that is not kept. tensors: the outputs. several: whether the operator has several outputs.
     value: what a verb answers instead (plain data; tensors inside it are rendered by whoever speaks to the client).

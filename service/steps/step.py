@@ -9,6 +9,7 @@ import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from service.steps.errors import InvalidInput
@@ -19,6 +20,8 @@ _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _RESERVED: Final = frozenset({"torch", "NaN", "Infinity"})
 _TAKEN: Final = _RESERVED | frozenset(keyword.kwlist)
 _FIELDS: Final = frozenset({"op", "args", "kwargs", "id"})
+_PLAIN: Final = frozenset({"op", "args", "id"})
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Auto:
@@ -49,9 +52,9 @@ def check_id(value: object, field: str = "id") -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
-    """One operator or verb. ``id``: AUTO, None (keep nothing), a name, or a list of names for several outputs."""
+    """One operator or verb. ``id``: AUTO, None (keep nothing), a name, or a list of names for several outputs. It is never changed."""
 
     op: str
     args: tuple[Any, ...] = ()
@@ -61,6 +64,10 @@ class Step:
     @classmethod
     def from_json(cls, value: object) -> Step:
         """Read one step of a request. Errors: InvalidInput names the field."""
+        if type(value) is dict and len(value) == 3 and value.keys() == _PLAIN:  # most of them
+            op, args, name = value["op"], value["args"], value["id"]
+            if type(op) is str and 0 < len(op) <= 128 and type(args) is list and type(name) is str:
+                return cls(op, tuple(args), _NOTHING, check_id(name))
         if not isinstance(value, dict):
             raise InvalidInput(f"a step must be an object with 'op', not {_kind(value)}", argument="steps")
         if not value.keys() <= _FIELDS:

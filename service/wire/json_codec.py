@@ -93,7 +93,11 @@ def _is_plain(body: bytes, found: Any) -> bool:
 def _is_plain_text(bare: bytes, found: Any) -> bool:
     if _has_huge_exponent(bare) or _has_long_whole(bare.translate(_TO_DIGITS)):
         return False
-    return _count(bare, b":") == _keys(found, _count(bare, b"{"))
+    objects = _count(bare, b"{")
+    if objects > _FEW:
+        again = orjson.dumps(found).split(b'"')
+        return bare.count(b":") == b"".join(again[::2]).count(b":")
+    return _count(bare, b":") == _keys(found, objects)
 
 
 # In a document that is mostly numbers the marks are few: finding each is faster than counting, which looks at every byte by itself.
@@ -104,7 +108,7 @@ def _places(text: bytes, mark: bytes) -> list[int] | None:
     at = text.find(mark)
     if at < 0:
         return []
-    found = []
+    found: list[int] = []
     while at >= 0:
         if len(found) == _FEW:
             return None

@@ -1,0 +1,117 @@
+"""What a transaction may cost and hold: arithmetic is metered, bytes and nodes are reserved in the session before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from engine.op import Estimate
+from engine.tensor import Tensor
+from engine.transaction import Transaction as UndoLog
+from service.sessions.costs import walk_size
+from service.steps.errors import LimitExceeded, Overloaded, QuotaExceeded
+
+if TYPE_CHECKING:
+    from service.sessions.session import Session
+    from service.steps.limits import Meter
+
+__all__ = ["Reserving"]
+
+SPARE: Final = 64 * 2**10  # bytes that are reserved ahead
+BACKWARD_COST: Final = 3  # a node's share of a walk, over the elements it holds
+BACKWARD_GRAPH_COST: Final = 4  # and once more where the walk itself is recorded
+
+
+class Reserving:
+    """The limits' part of a transaction. Everything here raises LimitExceeded, or TooHeavy on the event loop, before anything is made."""
+
+    def __init__(self, session: Session, meter: Meter) -> None:
+        self.session = session
+        self.meter = meter
+        self._log = UndoLog()
+        self._row: str | None = None
+        self._spare = 0  # bytes that are reserved and not used yet
+
+    def short(self, row: str, op: str, cost: int, size: int) -> None:
+        """Admit a call whose cost and size are known, and note its row. Errors: LimitExceeded, TooHeavy."""
+        self.meter.charge(op, cost)
+        self._row = row
+        if size > self._spare:
+            self._spare += self._more(op, size)
+        self._spare -= size
+
+    def _more(self, op: str, size: int) -> int:
+        """Reserve at least ``size`` bytes, and some for the steps that follow; what is left of them is given back at the end."""
+        try:
+            self._reserve(op, size + SPARE)
+        except (LimitExceeded, QuotaExceeded, Overloaded):
+            self._reserve(op, size)
+            return size
+        return size + SPARE
+
+    def give_back(self) -> None:
+        """Return what was reserved ahead and not used."""
+        self.session.held_bytes -= self._spare
+        self._spare = 0
+
+    def _reserve(self, what: str, size: int) -> None:
+        session = self.session
+        limit = session.limits.session_bytes
+        if session.held_bytes + size > limit:
+            session.measure()
+            if session.held_bytes + self._log.bytes + size > limit:
+                raise LimitExceeded(
+                    "session_bytes",
+                    limit,
+                    session.held_bytes + self._log.bytes + size,
+                    "bytes",
+                    f"what the session would hold with {what}()",
+                )
+        session.held_bytes += size
+
+    def _check_nodes(self, what: str) -> None:
+        session = self.session
+        session.measure()
+        if session.held_nodes > session.limits.session_nodes:
+            raise LimitExceeded(
+                "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
+            )
+
+    def admit_call(self, what: str, estimate: Estimate) -> int:
+        """A script's call: refused where it passes a limit; answers the bytes that it will add. Errors: LimitExceeded."""
+        return self.meter.admit(what, estimate)
+
+    def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
+        """What a script's call adds to the session; ``live`` are the tensors that the script holds. Errors: LimitExceeded."""
+        session = self.session
+        limits = session.limits
+        if (
+            session.held_bytes + self._log.bytes + size > limits.session_bytes
+            or session.held_nodes + nodes > limits.session_nodes
+        ):
+            session.measure_with(live())
+            asked = session.held_bytes + self._log.bytes + size
+            if asked > limits.session_bytes:
+                text = f"what the session would hold with {what}()"
+                raise LimitExceeded("session_bytes", limits.session_bytes, asked, "bytes", text)
+            if session.held_nodes + nodes > limits.session_nodes:
+                asked = session.held_nodes + nodes
+                raise LimitExceeded("session_nodes", limits.session_nodes, asked, "nodes", f"the graph with {what}()")
+        session.held_bytes += size
+        session.held_nodes += nodes
+
+    def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
+        """Refuse a walk that would pass a limit, before it starts."""
+        size, cost, count = walk_size(roots)
+        factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
+        self.meter.charge("backward", factor * cost)
+        self._reserve("backward", size * (2 if create_graph else 1))
+        if create_graph:
+            self.session.held_nodes += 3 * count
+            if self.session.held_nodes > self.session.limits.session_nodes:
+                self._check_nodes("backward")
+
+    def charge(self, what: str, cost: int, size: int) -> None:
+        """Refuse arithmetic and bytes that would pass a limit."""
+        self.meter.charge(what, cost)
+        self._reserve(what, size)
