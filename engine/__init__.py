@@ -93,6 +93,7 @@ _install(sys.modules[__name__])
 
 from engine import func as func  # noqa: E402 - it calls what the line above installs
 from engine import optim as optim  # noqa: E402
+from engine.compiling import compile as compile  # noqa: A004, E402 - PyTorch's name
 from engine.func import vmap as vmap  # noqa: E402
 from engine.questions import as_tensor as as_tensor  # noqa: E402
 from engine.questions import asarray as asarray  # noqa: E402

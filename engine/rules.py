@@ -142,7 +142,7 @@ def mm(a: Any, b: Any) -> Any:
 
 def adjoint(a: Any) -> Any:
     """The conjugate transpose of a matrix: a view, on record (as ``t``, which is what PyTorch's rules call) for a tensor."""
-    if type(a) is Tensor:
+    if isinstance(a, Tensor):
         turned = run(OPS["t"][0], [a])
         return turned if a._array.dtype.kind != "c" else turned.conj()
     return a.T if a.dtype.kind != "c" else a.T.conj()

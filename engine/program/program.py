@@ -101,6 +101,7 @@ def assembled(count: int, constants: dict[int, Any], lines: list[Line], outputs:
         if k in needed:
             places[k] = len(start)
             start.append(value)
+    constant = set(range(count, len(start)))
     last: dict[int, int] = {}
     for number, line in enumerate(kept):
         places[line.output] = len(start)
@@ -112,7 +113,7 @@ def assembled(count: int, constants: dict[int, Any], lines: list[Line], outputs:
     for number, line in enumerate(kept):
         at = [places[k] for k in line.inputs]
         steps.append(_step(line.function, at, places[line.output]))
-        written = ", ".join(f"v{p}" if p < count or start[p] is None else _written(start[p]) for p in at)
+        written = ", ".join(_written(start[p]) if p in constant else f"v{p}" for p in at)
         shown.append(f"v{places[line.output]} = {line.name}({written})")
         steps += [_step(_gone, [places[k]], places[k]) for k in set(line.inputs) & large if last[k] == number]
     cost = sum(line.cost + STEP_COST for line in kept)

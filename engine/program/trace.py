@@ -28,6 +28,8 @@ from engine.program.program import Line, Program, assembled
 from engine.program.shortening import shortened
 from engine.program.walk import TracedWalk
 from engine.promotion import estimate, promoted
+from engine.rules import rules
+from engine.shapes import infer_size
 from engine.tensor import Tensor, node_of, wrap
 
 __all__ = ["Tracer", "trace", "tracing"]
@@ -36,6 +38,7 @@ HARMLESS: Final = frozenset({"linear", "pointwise", "reduce", "view"})
 LIKE: Final = frozenset({"full_like", "new_full", "new_ones", "new_zeros", "ones_like", "zeros_like"})
 """Rows that look at their tensor's shape and dtype only: what they make is a constant."""
 MOST_LINES: Final = 20_000
+MOST_BYTES: Final = 128 * 2**20  # of all that a trace makes, which it holds to its end
 FAILURES: Final = (
     EngineError, ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError,
 )  # fmt: skip
@@ -62,6 +65,7 @@ class Tracer:
         self.values: list[Any] = []
         self.constants: dict[int, Any] = {}
         self.lines: list[Line] = []
+        self.nbytes = 0
         self._known: dict[int, int] = {}  # the place of a constant array, by its identity
         self._versions: list[tuple[list[Any], int]] = []
 
@@ -101,6 +105,9 @@ class Tracer:
         self.values.append(value)
         place = len(self.values) - 1
         size = value.nbytes if isinstance(value, np.ndarray) and value.base is None else 0
+        self.nbytes += size
+        if self.nbytes > MOST_BYTES:
+            raise Untraceable(f"what the function makes does not fit into {MOST_BYTES:,} bytes at once")
         self.lines.append(Line(function, tuple(inputs), place, name, safe, cost, size))
         return place
 
@@ -118,10 +125,12 @@ class Tracer:
 
     def call(self, op: Op, bound: list[Any]) -> Any:
         """The hook of the general door: runs the kernel on the values, writes it down, and answers ghosts; as ``apply.run`` does."""
-        if op.kind == "composite" or not any(_is_traced(bound[i]) for i in op.tensors):
+        if not any(_is_traced(bound[i]) for i in op.tensors):
             return NotImplemented
         if op.schema.line.endswith("-> bool"):
             raise Untraceable(UNREADABLE)
+        if op.kind == "composite":
+            return self._reshaped(*bound) if op.id == "reshape" else NotImplemented
         found = estimate(op, bound)
         if found.bound:
             raise Untraceable(f"the shape of what {op.name}() makes depends on values")
@@ -151,6 +160,14 @@ class Tracer:
         from engine.return_types import of
 
         return of(op.name, named)(*tensors)
+
+    def _reshaped(self, input: Tensor, shape: Sequence[int]) -> Any:
+        """A reshape is a view where the values' layout, which no ghost knows, allows one."""
+        try:
+            np.reshape(self.value(input), infer_size(shape, input.numel()), copy=False)
+        except ValueError:
+            return rules._unsafe_view(rules._clone_contiguous(input), infer_size(shape, input.numel()))
+        return NotImplemented
 
     def _arguments(self, op: Op, bound: list[Any]) -> tuple[list[Any], list[Any]]:
         """Raw values for the kernel, of one dtype where the row wants it; and the place of each (of a list a list, of None None)."""
@@ -204,7 +221,7 @@ class Tracer:
         if (
             op.ufunc is not None
             and all(places[i] is not None and type(places[i]) is not list for i in op.tensors)
-            and len({raws[i].dtype for i in op.tensors}) == 1
+            and len({getattr(raws[i], "dtype", None) for i in op.tensors}) == 1
             and raws[op.tensors[0]].dtype.char in "fd"
             and all(bound[i] == op.defaults[i] for i in range(len(bound)) if i not in op.tensors)
         ):

@@ -133,6 +133,7 @@ def registry(app: FastAPI, observed: Observation) -> Registry:
         Gauge("gradwire_live_sessions", "Sessions in memory.", lambda: state("house").live),
         Gauge("gradwire_held_bytes", "Bytes that sessions in memory hold.", lambda: state("house").account.used),
         Gauge("gradwire_waiting", "Work that waits for a thread.", lambda: state("executor").waiting),
+        Gauge("gradwire_program_bytes", "Bytes of programs of functions.", lambda: state("evaluator").programs.nbytes),
         Gauge("gradwire_read_only", "Whether nothing can be written.", lambda: int(state("trouble")() is not None)),
         Gauge("gradwire_draining", "Whether the end has begun.", lambda: int(getattr(app.state, "draining", False))),
     )
