@@ -20,6 +20,7 @@ from service.settings import Settings
 __all__ = ["Protocol", "protocol"]
 
 DROPPING: Final = 2.0  # seconds in which what a refused client still sends is dropped
+TOGETHER: Final = 64 * 2**10  # bytes of a body that are put behind the head; more of them are written by themselves
 ALWAYS_ANSWERED: Final = (b"/healthz", b"/readyz")
 SLACK: Final = 1_024  # of a head: its first line's other words, colons and line ends
 REASONS: Final = {
@@ -32,13 +33,17 @@ REASONS: Final = {
 
 
 class _Gentle:
-    """A transport whose ``close`` lets the client hear the answer, while it still sends."""
+    """A transport whose ``close`` lets the client hear the answer, while it still sends.
 
-    __slots__ = ("_inner", "_owner", "closing")
+    The head of an answer waits for its body, so that both leave together: ``flush`` sends one that has none.
+    """
+
+    __slots__ = ("_head", "_inner", "_owner", "closing")
 
     def __init__(self, inner: asyncio.Transport, owner: Protocol) -> None:
         self._inner = inner
         self._owner = owner
+        self._head: bytes | None = None
         self.closing = False
 
     def __getattr__(self, name: str) -> Any:
@@ -48,12 +53,30 @@ class _Gentle:
         return self.closing or self._inner.is_closing()
 
     def write(self, data: bytes) -> None:
-        if not self.closing:
-            self._inner.write(data)
+        if self.closing:
+            return
+        head = self._head
+        if head is not None:
+            self._head = None
+            if len(data) <= TOGETHER:
+                self._inner.write(head + data)
+                return
+            self._inner.write(head)
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
+            self._head = data
+            return
+        self._inner.write(data)
+
+    def flush(self) -> None:
+        """Send a head that waits for its body."""
+        head, self._head = self._head, None
+        if head is not None:
+            self._inner.write(head)
 
     def close(self) -> None:
         if self.closing or self._inner.is_closing():
             return
+        self.flush()
         self.closing = True
         if not self._owner.sending:
             self._inner.close()
@@ -78,7 +101,8 @@ class Protocol(HttpToolsProtocol):
         self._refusal = 0
         self._left: list[list[Any]] = []  # of unfinished requests: whom to tell when the client leaves
         self._timer: asyncio.TimerHandle | None = None
-        super().connection_made(_Gentle(transport, self))  # type: ignore[arg-type]
+        self._gentle = _Gentle(transport, self)
+        super().connection_made(self._gentle)  # type: ignore[arg-type]
         self.flow = FlowControl(transport)
         if len(self.connections) > 2 * self.settings.connections:
             transport.abort()
@@ -104,10 +128,17 @@ class Protocol(HttpToolsProtocol):
             self._body_bytes += len(data)
         if not self.sending and not self._head_done:
             self.sending = True
-            self._watch_head()
+            self._watch(None)
         super().data_received(data)
         if not self._head_done and self._head_bytes > self.settings.header_bytes + self.settings.url_bytes + SLACK:
             self._refuse(431)
+        elif (
+            self.sending and self._timer is None and not self.transport.is_closing()
+        ):  # most come whole, and are not watched
+            if self._head_done:
+                self._watch_body(self._body_bytes)
+            else:
+                self._watch_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -140,7 +171,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.draining:
             self.cycle.keep_alive = False
-        self._watch_body(0)
+        self._watch(None)
 
     def on_body(self, body: bytes) -> None:
         if not self.transport.is_closing() or self.cycle is not None:
@@ -157,6 +188,7 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._left:
             self._left.pop(0)
+        self._gentle.flush()
         super().on_response_complete()
 
     # -- what is refused -------------------------------------------------------------------------------------------

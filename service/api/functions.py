@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from fastapi import Request
 
-from service.api.exchange import body_of, content_type_of, read_object
+from service.api.exchange import JSON, body_of, content_type_of, read_object
 from service.api.negotiation import Answer as Written
 from service.api.negotiation import grafted, media_type, read_sent, wanted
 from service.functions.call import Answer
@@ -76,6 +76,8 @@ async def read_body(request: Request, *, text: bool = False) -> dict[str, Any]:
     Errors: UnsupportedMediaType, InvalidJson, InvalidBinary, BeyondBounds, InvalidInput.
     """
     if not text:
+        if content_type_of(request) in (None, JSON):
+            return await read_object(request, None)
         return grafted(await read_sent(request, None, several=True), ARRAYS)
     kind = content_type_of(request)
     if kind is not None and media_type(kind)[0] == PYTHON:
