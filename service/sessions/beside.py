@@ -7,42 +7,61 @@ be served as a function; their bytes count.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
 from engine.node import Node, Port
 from engine.op import Op
 from engine.tensor import Tensor, node_of
 
-__all__ = ["Beside", "came_in", "remember", "tensors_beside"]
+__all__ = ["Beside", "came_in", "remember"]
 
 LEAST: Final = 256  # calls of nodes that are gone, before they are looked for
 MOST_BYTES: Final = 2**20  # of tensors, likewise
 
 
 class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
-    """For a node the row and the arguments of its call. What is remembered of nodes that are gone goes when as much again has come.
+    """For a node the row and the arguments of its call: weakly, as long as the node lives.
 
-    A callback for each node that goes, as ``WeakKeyDictionary`` has it, would take as long as the call.
+    What the node itself leads to is not held here, so most entries need no callback when their node goes, which would take as long as the
+    call: they are let go when as much again has come. Only what a composite was given is.
     """
 
     __slots__ = ("_allowed", "_allowed_bytes", "_bytes", "_found")
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[weakref.ref[Node], Op, list[Any]]] = {}
+        self._found: dict[int, tuple[weakref.ref[Node], Op, list[Any], bool]] = {}
         self._allowed = LEAST
         self._bytes = 0  # of tensors that are remembered, each as often as it is
         self._allowed_bytes = MOST_BYTES
 
     def __getitem__(self, node: Node) -> tuple[Op, list[Any]]:
-        ref, op, values = self._found[node.seq]
+        ref, op, values, own = self._found[node.seq]
         if ref() is not node:
             raise KeyError(node)
+        if own:
+            values = list(values)
+            for i, edge in zip(op.tensors, node.edges, strict=True):
+                if edge is not None:
+                    values[i] = edge
         return op, values
 
     def __setitem__(self, node: Node, call: tuple[Op, list[Any]]) -> None:
-        self._found[node.seq] = (weakref.ref(node), *call)
-        for value in call[1]:
+        op, values = call
+        if node.plan.op is op and not op.lists:
+            values = list(values)
+            for i, edge in zip(op.tensors, node.edges, strict=True):
+                if edge is not None:
+                    values[i] = None
+            self.note(node, op, values)
+            return
+        found, seq = self._found, node.seq
+        found[seq] = (weakref.ref(node, lambda _: found.pop(seq, None) and None), op, values, False)
+
+    def note(self, node: Node, op: Op, values: list[Any]) -> None:
+        """Remember a call whose row left the node. values: its arguments, with anything where the node has an edge."""
+        self._found[node.seq] = (weakref.ref(node), op, values, True)
+        for value in values:
             if type(value) is Tensor:
                 self._bytes += value._array.nbytes
         if len(self._found) > self._allowed or self._bytes > self._allowed_bytes:
@@ -52,20 +71,29 @@ class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
         del self._found[node.seq]
 
     def __iter__(self) -> Iterator[Node]:
-        for ref, _, _ in list(self._found.values()):
+        for ref, *_ in list(self._found.values()):
             node = ref()
             if node is not None:
                 yield node
 
     def __len__(self) -> int:
-        return sum(ref() is not None for ref, _, _ in self._found.values())
+        return sum(ref() is not None for ref, *_ in list(self._found.values()))
+
+    def tensors(self) -> Iterator[Tensor]:
+        """The tensors that are remembered, each as often as it is."""
+        for ref, _, values, _ in list(self._found.values()):
+            if ref() is not None:
+                for value in values:
+                    for v in value if type(value) is list else (value,):
+                        if isinstance(v, Tensor):
+                            yield v
 
     def tidy(self) -> None:
         """Let go of what belongs to nodes that are gone."""
-        self._found = {seq: call for seq, call in self._found.items() if call[0]() is not None}
+        for seq in [seq for seq, call in list(self._found.items()) if call[0]() is None]:
+            self._found.pop(seq, None)
         self._allowed = max(LEAST, 2 * len(self._found))
-        values = [v for _, _, given in self._found.values() for v in given]
-        self._bytes = sum(v._array.nbytes for v in values if type(v) is Tensor)
+        self._bytes = sum(t._array.nbytes for t in self.tensors())
         self._allowed_bytes = max(MOST_BYTES, 2 * self._bytes)
 
 
@@ -102,12 +130,3 @@ def remember(beside: Beside, op: Op, values: list[Any] | None, made: Tensor) -> 
 
 def _is(value: Any, node: Node) -> bool:
     return value is node or (type(value) is Port and value.node is node)
-
-
-def tensors_beside(beside: Beside) -> Iterable[Tensor]:
-    """The tensors that are remembered, beside the graph."""
-    for _, values in list(beside.values()):
-        for value in values:
-            for v in value if type(value) is list else (value,):
-                if isinstance(v, Tensor):
-                    yield v

@@ -23,16 +23,14 @@ __all__ = ["planned_step"]
 def planned_step(tx: Transaction, step: Step) -> Outcome | None:
     """Carry a step out; None, with nothing done, where this is not the way. Errors: those of ``Transaction.step``."""
     name = step.id
-    session = tx.session
     if type(name) is not str or not grad_enabled.get():
         return None
+    session = tx.session
     found = planned(step, session.names, session.limits)
     if found is None:
         return None
     plan, values = found
     op = plan.op
-    if op.kind == "composite" or not plan.single:
-        return None
     tx.short(op.id, step.op, plan.estimate.cost, plan.reserved)
     out: Tensor = plan.door(*values)
     node = out._node
@@ -43,8 +41,8 @@ def planned_step(tx: Transaction, step: Step) -> Outcome | None:
             given = [*values, *plan.rest]
             for i, edge in zip(op.tensors, node.edges, strict=True):
                 if edge is not None:
-                    given[i] = edge
-            session.beside[node] = (op, given)
+                    given[i] = None
+            session.beside.note(node, op, given)
         session.held_nodes += 1
     tx.hold(step.op, name, out)
     return Outcome((name,), (out,))

@@ -68,7 +68,7 @@ class Plan(NamedTuple):
     size: int
     limits: Limits
     reserved: int  # bytes: of the outputs, none for a view, and the workspace
-    single: bool  # whether the row makes one tensor
+    short: bool  # whether the row makes one tensor, and is no composite
 
 
 _plans: dict[tuple[Any, ...], Plan] = {}
@@ -86,10 +86,34 @@ def recall(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Bo
 
 
 def planned(step: Step, names: Mapping[str, Binding], limits: Limits) -> tuple[Plan, list[Any]] | None:
-    """The plan of a call like an earlier one, and its arguments; None where none is known."""
-    key, values = _key(step, names)
-    plan = _plans.get(key) if key is not None else None
-    return None if plan is None or plan.limits is not limits else (plan, values)
+    """The plan of a call of one or two arguments like an earlier one, and they; None where none is known, or its row is not plain."""
+    args = step.args
+    if step.kwargs or not 0 < len(args) < 3:
+        return None
+    first = names.get(args[0]) if type(args[0]) is str else None
+    if first is None or type(first.tensor) is not Tensor:
+        return None
+    x = first.tensor._array
+    if len(args) == 1:
+        key: Any = (step.op, dtypes.default_dtype.get(), x.shape, x.dtype)
+        values: list[Any] = [first.tensor]
+    else:
+        other = args[1]
+        kind = type(other)
+        if kind is str:
+            second = names.get(other)
+            if second is None or type(second.tensor) is not Tensor:
+                return None
+            other = second.tensor
+            y = other._array
+            key = (step.op, dtypes.default_dtype.get(), x.shape, x.dtype, y.shape, y.dtype)
+        elif kind in _NUMBERS:
+            key = (step.op, dtypes.default_dtype.get(), x.shape, x.dtype, kind, other)
+        else:
+            return None
+        values = [first.tensor, other]
+    plan = _plans.get(key)
+    return None if plan is None or plan.limits is not limits or not plan.short else (plan, values)
 
 
 def _key(step: Step, names: Mapping[str, Binding]) -> tuple[tuple[Any, ...] | None, list[Any]]:
@@ -131,9 +155,9 @@ def _learn(
         _plans.clear()
     op = bound.op
     reserved = 0 if op.kind == "view" else size + estimate.workspace
-    single = op.schema.returns == ("",)
+    short = op.schema.returns == ("",) and op.kind != "composite"
     rest = tuple(bound.values[len(given) :])
-    _plans[key] = Plan(op, _door(step.op), rest, estimate, size, limits, reserved, single)
+    _plans[key] = Plan(op, _door(step.op), rest, estimate, size, limits, reserved, short)
 
 
 def admitted(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from service.sessions.session import Session
     from service.steps.limits import Meter
 
-__all__ = ["Reserving"]
+__all__ = ["SPARE", "Reserving"]
 
 SPARE: Final = 64 * 2**10  # bytes that are reserved ahead
 BACKWARD_COST: Final = 3  # a node's share of a walk, over the elements it holds
@@ -23,13 +23,17 @@ BACKWARD_GRAPH_COST: Final = 4  # and once more where the walk itself is recorde
 
 
 class Reserving:
-    """The limits' part of a transaction. Everything here raises LimitExceeded, or TooHeavy on the event loop, before anything is made."""
+    """The limits' part of a transaction. What is too much raises LimitExceeded, or TooHeavy on the event loop, before anything is made.
 
-    def __init__(self, session: Session, meter: Meter) -> None:
+    ahead: bytes that are reserved with a step for those that follow.
+    """
+
+    def __init__(self, session: Session, meter: Meter, *, ahead: int) -> None:
         self.session = session
         self.meter = meter
         self._log = UndoLog()
         self._row: str | None = None
+        self._ahead = ahead
         self._spare = 0  # bytes that are reserved and not used yet
 
     def short(self, row: str, op: str, cost: int, size: int) -> None:
@@ -43,22 +47,28 @@ class Reserving:
     def _more(self, op: str, size: int) -> int:
         """Reserve at least ``size`` bytes, and some for the steps that follow; what is left of them is given back at the end."""
         try:
-            self._reserve(op, size + SPARE)
+            self._reserve(op, size + self._ahead)
         except (LimitExceeded, QuotaExceeded, Overloaded):
             self._reserve(op, size)
             return size
-        return size + SPARE
+        return size + self._ahead
+
+    def _measure(self, live: list[Tensor]) -> None:
+        """Count anew what the session holds; what was reserved ahead is not held."""
+        self.session.measure_with(live)
+        self._spare = 0
 
     def give_back(self) -> None:
         """Return what was reserved ahead and not used."""
-        self.session.held_bytes -= self._spare
-        self._spare = 0
+        if self._spare:
+            self.session.held_bytes -= self._spare
+            self._spare = 0
 
     def _reserve(self, what: str, size: int) -> None:
         session = self.session
         limit = session.limits.session_bytes
         if session.held_bytes + size > limit:
-            session.measure()
+            self._measure([])
             if session.held_bytes + self._log.bytes + size > limit:
                 raise LimitExceeded(
                     "session_bytes",
@@ -71,7 +81,7 @@ class Reserving:
 
     def _check_nodes(self, what: str) -> None:
         session = self.session
-        session.measure()
+        self._measure([])
         if session.held_nodes > session.limits.session_nodes:
             raise LimitExceeded(
                 "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
@@ -89,7 +99,7 @@ class Reserving:
             session.held_bytes + self._log.bytes + size > limits.session_bytes
             or session.held_nodes + nodes > limits.session_nodes
         ):
-            session.measure_with(live())
+            self._measure(live())
             asked = session.held_bytes + self._log.bytes + size
             if asked > limits.session_bytes:
                 text = f"what the session would hold with {what}()"

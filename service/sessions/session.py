@@ -18,7 +18,7 @@ from engine.generator import Generator
 from engine.tensor import Tensor
 from service.scripts import MISSING, Namespace, predefined
 from service.scripts.keeping import held
-from service.sessions.beside import Beside, tensors_beside
+from service.sessions.beside import Beside
 from service.sessions.limits import Limits
 from service.steps.errors import ServiceError, StepFailed
 from service.steps.holding import graph_bytes
@@ -150,7 +150,7 @@ class Session:
         """The same, with tensors that a running script holds."""
         kept, size = held(self.values)
         found, self.held_nodes = graph_bytes(
-            [*(b.tensor for b in self.names.values()), *kept, *live, *tensors_beside(self.beside)]
+            [*(b.tensor for b in self.names.values()), *kept, *live, *self.beside.tensors()]
         )
         self.held_bytes = found + size
 

@@ -10,7 +10,6 @@ from engine.autograd.function import FunctionCtx
 from engine.layout import owner_of
 from engine.tensor import Tensor
 from service.scripts.keeping import held
-from service.sessions.beside import tensors_beside
 from service.sessions.session import Session
 
 __all__ = ["own"]
@@ -21,7 +20,7 @@ def own(session: Session) -> None:
     mover = _Mover(session.shared or {})
     tensors = [b.tensor for b in session.names.values()]
     tensors += [t for b in session.names.values() if b.unrecorded is not None for t in b.unrecorded.inputs]
-    mover.move([*tensors, *held(session.values)[0], *tensors_beside(session.beside)])
+    mover.move([*tensors, *held(session.values)[0], *session.beside.tensors()])
     session.shared = None
 
 

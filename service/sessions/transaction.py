@@ -22,7 +22,7 @@ from service.sessions.beside import came_in, remember
 from service.sessions.costs import tensors_among
 from service.sessions.planned import planned_step
 from service.sessions.plans import Plan, admitted, recall
-from service.sessions.reserving import Reserving
+from service.sessions.reserving import SPARE, Reserving
 from service.sessions.session import Binding, Session, Unrecorded, detached
 from service.steps.binder import INDEXING, Bound, Reader, bind_step
 from service.steps.errors import (
@@ -51,7 +51,7 @@ class Transaction(Reserving):
     """An open transaction: a ``Workspace`` to the verbs. Use with ``with``; leaving it without ``commit`` rolls back."""
 
     def __init__(self, session: Session, *, batch: bool, light: bool = False) -> None:
-        super().__init__(session, Meter(session.limits, batch=batch, light=light))
+        super().__init__(session, Meter(session.limits, batch=batch, light=light), ahead=SPARE if batch else 0)
         self.done: list[Done] = []  # what this transaction did, in order
         self._mark = 0  # of the log, after the last step
         self._log.shared = session.shared
@@ -78,6 +78,7 @@ class Transaction(Reserving):
         self._errstate = self._reader = None
         self._log.pause()
         self.give_back()
+        del self._reader  # it holds this transaction, which is to go, with all that it did, when it is let go
         if not self._done:
             self._log.rollback()
         infer(False)
@@ -239,7 +240,13 @@ class Transaction(Reserving):
         session = self.session
         if session.held_nodes > session.limits.session_nodes:
             self._check_nodes(op)
-        self._bind(name, tensor, None)
+        if name not in session.names or session.values:
+            self._bind(name, tensor, None)
+            return
+        self._log.attribute(session, "next_number")
+        self._log.item(session.names, name)
+        session.names[name] = Binding(tensor, session.next_number)
+        session.next_number += 1
 
     def _kept(
         self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None

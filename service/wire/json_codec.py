@@ -79,25 +79,41 @@ def _place(body: bytes) -> orjson.JSONDecodeError:
 
 
 def _is_plain(body: bytes, found: Any) -> bool:
-    """Whether a document surely has no key twice (it has as many colons as what was read), none too long and no number out of range."""
-    if b"\\" in body:
+    """Whether a document surely has no key twice (it has as many colons as what was read), none too long and no number out of range.
+
+    First it is looked at whole; what looks wrong may stand in a string, and is looked at again without them.
+    """
+    if b"\\" in body or _longest_string(body) > _KEY:
         return False
-    if len(body) <= _SHORT and _is_plain_text(body, found):
-        return True  # as it is, strings and all: what looks wrong in a string is looked at again without them
-    segments = _split(body)
-    if len(segments) > 2 and max(map(len, segments[1::2])) > _KEY:
+    if _has_plain_numbers(body) and _has_each_key_once(body, found):
+        return True
+    bare = b"".join(body.split(b'"')[::2])
+    if not _has_plain_numbers(bare):
         return False
-    return _is_plain_text(b"".join(segments[::2]), found)
+    again = orjson.dumps(found).split(b'"')
+    return bare.count(b":") == b"".join(again[::2]).count(b":")
 
 
-def _is_plain_text(bare: bytes, found: Any) -> bool:
-    if _has_huge_exponent(bare) or _has_long_whole(bare.translate(_TO_DIGITS)):
-        return False
-    objects = _count(bare, b"{")
+def _longest_string(body: bytes) -> int:
+    """Bytes of the longest string, of a document without backslashes."""
+    quotes: Any = _places(body, b'"')
+    if quotes is None:
+        quotes = np.flatnonzero(np.frombuffer(body, np.uint8) == ord('"'))
+        return int((quotes[1::2] - quotes[::2]).max()) - 1
+    return max((b - a for a, b in zip(quotes[::2], quotes[1::2], strict=True)), default=1) - 1
+
+
+def _has_plain_numbers(text: bytes) -> bool:
+    """Whether no number has so many digits, or so large an exponent, that it may be out of range."""
+    return not _has_huge_exponent(text) and not _has_long_whole(text.translate(_TO_DIGITS))
+
+
+def _has_each_key_once(body: bytes, found: Any) -> bool:
+    """Whether what was read has as many colons as the document. False may also mean that a string has some."""
+    objects = _count(body, b"{")
     if objects > _FEW:
-        again = orjson.dumps(found).split(b'"')
-        return bare.count(b":") == b"".join(again[::2]).count(b":")
-    return _count(bare, b":") == _keys(found, objects)
+        return body.count(b":") == orjson.dumps(found).count(b":")
+    return _count(body, b":") == _keys(found, objects)
 
 
 # In a document that is mostly numbers the marks are few: finding each is faster than counting, which looks at every byte by itself.
@@ -124,18 +140,8 @@ def _count(text: bytes, mark: bytes) -> int:
     return text.count(mark) if found is None else len(found)
 
 
-def _split(body: bytes) -> list[bytes]:
-    """What stands outside and inside of quotes, by turns."""
-    quotes = _places(body, b'"') if len(body) > _SHORT else None
-    if quotes is None:
-        return body.split(b'"')
-    return [body[a + 1 : b] for a, b in zip([-1, *quotes], [*quotes, len(body)], strict=True)]
-
-
 def _has_huge_exponent(bare: bytes) -> bool:
     """Whether an exponent has three digits, and is not negative."""
-    if len(bare) <= _SHORT:
-        return _EXPONENT.search(bare) is not None
     for mark in (b"e", b"E"):
         found = _places(bare, mark)
         if found is None:
@@ -164,7 +170,7 @@ def _keys(found: Any, objects: int) -> int:
     while waiting or lists:
         value = waiting.pop() if waiting else lists.pop()
         if type(value) is dict:
-            keys += len(value) if max(map(len, value), default=0) <= _KEY else -1_000_000
+            keys += len(value)
             objects -= 1
             value = value.values()
         elif not objects:
