@@ -36,7 +36,7 @@ from service.functions.evaluator import (
 )
 from service.functions.function import Function
 from service.functions.work import Work
-from service.steps.errors import InvalidInput, ServiceError
+from service.steps.errors import DeadlineExceeded, InvalidInput, ServiceError
 from service.steps.limits import LIGHT_COST, TooHeavy
 
 __all__ = ["Programs", "ReplayingEvaluator"]
@@ -140,7 +140,7 @@ class ReplayingEvaluator(EagerEvaluator):
 
     @staticmethod
     def _replayed(function: Function, call: Call, kept: _Kept, tick: Callable[[], None] | None) -> Answer | None:
-        """The answer; None where the eager run must tell what is wrong. Errors: LimitExceeded, where time is up."""
+        """The answer; None where the eager run must tell what is wrong. Errors: DeadlineExceeded."""
         program, build = kept.program, kept.build
         assert program is not None
         assert build is not None
@@ -165,6 +165,8 @@ class ReplayingEvaluator(EagerEvaluator):
         """Trace a call that was just answered."""
         try:
             kept = _traced(function, call, work, answer)
+        except DeadlineExceeded:
+            return  # the next call tries again
         except (*FAILURES, ServiceError) as error:
             kept = _Kept(why=str(error)[:300])
         self.programs.keep(key, kept)

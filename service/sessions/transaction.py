@@ -78,7 +78,6 @@ class Transaction(Reserving):
         self._errstate = self._reader = None
         self._log.pause()
         self.give_back()
-        del self._reader  # it holds this transaction, which is to go, with all that it did, when it is let go
         if not self._done:
             self._log.rollback()
         infer(False)
