@@ -84,7 +84,7 @@ def refused_by_right(row: Op, why: str) -> bool:
     """Whether a row may be refused: it draws, reads values, writes, or its shape depends on values; or the eager run refuses it, too."""
     if "depends on values" in why or "derivative" in why:
         return True
-    may = {"dropout", "index", "lu", "random", "written"}
+    may = {"dropout", "index", "lu", "random", "sampled", "written"}
     return any(word in why for word in ("random", "reads values", "in place")) and (
         row.kind == "composite" or row.family in may or row.schema.line.endswith("-> bool")
     )
