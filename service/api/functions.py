@@ -179,13 +179,12 @@ def _constant(value: Any) -> dict[str, Any]:
 
 
 def input_shapes(request: Request) -> dict[str, tuple[int, ...]]:
-    """The shapes that a query gives, ``shape.x=2,3``; nothing after the sign is a 0-d tensor. Errors: InvalidInput."""
+    """The shapes that a query gives, ``shape=x:2,3`` for each input; nothing after the colon is a 0-d tensor. Errors: InvalidInput."""
     found = {}
-    for key, text in request.query_params.multi_items():
-        if not key.startswith("shape."):
-            continue
+    for given in request.query_params.getlist("shape"):
+        path, colon, text = given.partition(":")
         sizes = [part.strip() for part in text.strip("[]() ").split(",") if part.strip()]
-        if len(sizes) > 64 or not all(s.isascii() and s.isdigit() and len(s) < 10 for s in sizes):
-            raise InvalidInput("a shape is written as sizes with commas between, such as shape.x=2,3", argument="shape")
-        found[check_path(key.removeprefix("shape."), "shape")] = tuple(map(int, sizes))
+        if not colon or len(sizes) > 64 or not all(s.isascii() and s.isdigit() and len(s) < 10 for s in sizes):
+            raise InvalidInput("a shape is written as input and sizes, such as shape=x:2,3", argument="shape")
+        found[check_path(path, "shape")] = tuple(map(int, sizes))
     return found

@@ -61,7 +61,7 @@ def drawn(function: Function, of: str, shapes: Mapping[str, tuple[int, ...]], re
                 raise
             last = last or error
     raise InvalidInput(
-        f"no shape was found that the function takes: {last}. Say them in the query, such as shape.{next(iter(function.parameters))}=2,3",
+        f"no shape was found that the function takes: {last}. Say them in the query, such as shape={next(iter(function.parameters))}:2,3",
         argument="shape",
     )
 

@@ -36,7 +36,7 @@ def names_of(found: dict[str, Any]) -> list[str]:
 
 
 def test_a_function_is_drawn_with_its_inputs_and_outputs(http: httpx.Client, put: Callable[..., str]) -> None:
-    found = http.get(put(ROSENBROCK), params={"shape.x": "5"}).raise_for_status().json()
+    found = http.get(put(ROSENBROCK), params={"shape": "x:5"}).raise_for_status().json()
     names = names_of(found)
     assert names[0] == "x"
     assert names[-1] == "output"
@@ -88,9 +88,9 @@ def test_shapes_are_declared_asked_for_or_found(http: httpx.Client, put: Callabl
     address = put("def f(a, b):\n    return (a @ b).sum()")
     found = http.get(address).json()
     assert [n["shape"] for n in found["nodes"] if n["kind"] == "leaf"] == [[3], [3]]
-    asked = http.get(address, params={"shape.a": "4,2", "shape.b": "2"}).json()
+    asked = http.get(address, params={"shape": ["a:4,2", "b:2"]}).json()
     assert [n["shape"] for n in asked["nodes"] if n["kind"] == "leaf"] == [[4, 2], [2]]
-    assert http.get(put("def f(x):\n    return x.exp()"), params={"shape.x": ""}).json()["nodes"][0]["shape"] == []
+    assert http.get(put("def f(x):\n    return x.exp()"), params={"shape": "x:"}).json()["nodes"][0]["shape"] == []
     nested = put(
         "def f(p):\n    return p['w'] * p['b']", inputs={"p.w": {"shape": [2]}, "p.b": {"shape": [], "default": 0}}
     )
@@ -102,10 +102,10 @@ def test_shapes_are_declared_asked_for_or_found(http: httpx.Client, put: Callabl
     [
         ({"format": "png"}, 422, "invalid-argument", "json, dot, mermaid or svg"),
         ({"of": "third"}, 422, "invalid-argument", "value, grad, hvp"),
-        ({"shape.x": "two"}, 422, "invalid-argument", "shape.x=2,3"),
-        ({"shape.y": "2"}, 422, "invalid-argument", "it takes x"),
-        ({"shape.x": "99999999,99"}, 422, "limit-exceeded", "tensor_elements"),
-        ({"shape.x": "2,3"}, 422, "script", "cannot be multiplied (2x3 and 5x2)"),
+        ({"shape": "x:two"}, 422, "invalid-argument", "shape=x:2,3"),
+        ({"shape": "y:2"}, 422, "invalid-argument", "it takes x"),
+        ({"shape": "x:99999999,99"}, 422, "limit-exceeded", "tensor_elements"),
+        ({"shape": "x:2,3"}, 422, "script", "cannot be multiplied (2x3 and 5x2)"),
     ],
 )
 def test_what_cannot_be_is_said(
@@ -119,7 +119,7 @@ def test_what_cannot_be_is_said(
 def test_what_has_no_shape_or_no_gradient(http: httpx.Client, put: Callable[..., str]) -> None:
     lost = http.get(put("def f(x):\n    return x @ torch.ones(5, 2)"))
     assert lost.status_code == 422
-    assert "shape.x=2,3" in lost.json()["detail"]
+    assert "shape=x:2,3" in lost.json()["detail"]
     flat = http.get(put("def f(x):\n    return x.detach()"), params={"of": "grad"})
     assert (flat.status_code, flat.json()["argument"]) == (422, "of")
     assert http.get("/v1/functions/nothing/graph").status_code == 404

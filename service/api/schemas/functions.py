@@ -321,9 +321,9 @@ GRAPH = described(
             {"type": "integer", "minimum": 8, "maximum": 100_000},
         ),
         query(
-            "shape.x",
-            "the shape of input x, such as 2,3; else the one that the function declares, with 3 for a free size, or one that it takes",
-            {"type": "string"},
+            "shape",
+            "the shape of an input, such as x:2,3, once for each; else the one that the function declares, 3 for a free size, or one that fits",
+            {"type": "array", "items": {"type": "string"}},
         ),
     ],
     problems=(422,),

@@ -95,7 +95,7 @@ export class Functions {
     const query = new URLSearchParams({ of, format: "svg" });
     for (const { name: input, field } of fields) {
       try {
-        query.append(`shape.${input}`, shape(JSON.parse(field.value)).join(","));
+        query.append("shape", `${input}:${shape(JSON.parse(field.value)).join(",")}`);
       } catch {
         // what is not JSON has no shape to tell of
       }
