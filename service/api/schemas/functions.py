@@ -322,7 +322,7 @@ GRAPH = described(
         ),
         query(
             "shape",
-            "the shape of an input, such as x:2,3, once for each; else the one that the function declares, 3 for a free size, or one that fits",
+            "the shape of an input, such as x:2,3, once for each; else the declared one, 3 for a free size, or one that fits",
             {"type": "array", "items": {"type": "string"}},
         ),
     ],
