@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from engine.transaction import current
+from engine.transaction import current, numbers
 
 if TYPE_CHECKING:
     from engine.plan import Plan
@@ -40,7 +40,7 @@ __all__ = [
 Value: TypeAlias = "np.ndarray[Any, Any] | np.generic"
 """A raw value: an array, or a NumPy scalar for what has no dims."""
 
-sequence = itertools.count(1)
+sequence = numbers
 handles = itertools.count(1)
 saved_hooks: ContextVar[tuple[tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]], ...]] = ContextVar(
     "saved_tensors_hooks", default=()

@@ -7,8 +7,9 @@ Nothing recurses. What is only created needs no entry: it dies with its names.
 
 from __future__ import annotations
 
+import itertools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from engine.layout import owner_of
 
-__all__ = ["SharedMemory", "Transaction", "current"]
+__all__ = ["SharedMemory", "Transaction", "current", "numbers"]
 
+numbers = itertools.count(1)  # of nodes
 current: ContextVar[Transaction | None] = ContextVar("current_transaction", default=None)
 
 
@@ -36,12 +38,15 @@ class Transaction:
     """An undo log. Open it with ``with``: leaving without ``commit`` rolls back.
 
     ``bytes`` is what the log itself holds of overwritten values. ``shared`` is memory that must not be written, by identity of its owner.
+    There is one mark, to which ``rewind`` goes back: what lies before it is kept, or undone as a whole.
     """
 
-    __slots__ = ("_log", "_token", "bytes", "shared")
+    __slots__ = ("_born", "_log", "_mark", "_token", "bytes", "shared")
 
     def __init__(self) -> None:
         self._log: list[tuple[Any, ...]] = []
+        self._mark = 0
+        self._born = (next(numbers),) * 2  # nodes are younger than this: when it began, and at the mark
         self._token: Any = None
         self.bytes = 0
         self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None
@@ -92,13 +97,51 @@ class Transaction:
         """Remember a bit generator's state."""
         self._log.append(("attribute", owner, "state", owner.state))
 
-    def mark(self) -> int:
-        """A point to roll back to."""
-        return len(self._log)
+    def mark(self) -> None:
+        """Set the mark here."""
+        self._mark = len(self._log)
+        self._born = (self._born[0], next(numbers))
+
+    def compact(self) -> None:
+        """Let go of what no rollback will need: the second of two old values of one thing, and what nodes held that were made meanwhile."""
+        before, after = self._needed(self._log[: self._mark], 0), self._needed(self._log[self._mark :], 1)
+        self._log[:] = before + after
+        self._mark = len(before)
+        self.bytes = sum(e[2].nbytes for e in self._log if e[0] == "bytes")
+
+    def _needed(self, entries: list[tuple[Any, ...]], since: int) -> list[tuple[Any, ...]]:
+        seen: set[Any] = set()
+        found = []
+        for entry in entries:
+            kind, owner, what = entry[0], entry[1], entry[2]
+            if kind == "bytes":
+                layout = owner.__array_interface__
+                key: Any = (kind, layout["data"], owner.shape, owner.strides, layout["typestr"])
+            elif kind == "cell":
+                key = (kind, id(owner))
+            else:
+                if kind == "attribute" and what == "saved" and owner.seq > self._born[since]:
+                    continue
+                key = (kind, id(owner), what)
+            if key not in seen:
+                seen.add(key)
+                found.append(entry)
+        return found
+
+    def held(self) -> Iterator[Any]:
+        """The old values that a rollback would put back, but for overwritten bytes."""
+        for entry in self._log:
+            if entry[0] in ("item", "attribute") and entry[3] is not _ABSENT:
+                yield entry[3]
+
+    def rewind(self) -> None:
+        """Put everything back as it was at the mark."""
+        self.rollback(self._mark)
 
     def rollback(self, mark: int = 0) -> None:
-        """Put everything back as it was at ``mark`` (from the start, unless given)."""
+        """Put everything back as it was when it began."""
         log = self._log
+        self._mark = min(self._mark, mark)
         while len(log) > mark:
             entry = log.pop()
             if entry[0] == "bytes":
@@ -123,4 +166,5 @@ class Transaction:
     def commit(self) -> None:
         """Keep what was done: the log, and with it every freed value, is let go."""
         self._log.clear()
-        self.bytes = 0
+        self.bytes = self._mark = 0
+        self._born = (next(numbers),) * 2

@@ -412,7 +412,7 @@ class SessionManager:
         def transact(light: bool) -> _Worked:
             if journalled:
                 begun, before = time.perf_counter(), stream(session.generator)
-            with session.begin(batch=batch, light=light) as tx:
+            with session.begin(batch=batch, light=light, recorded=journalled) as tx:
                 answer = work(tx)
                 tx.settle()
                 if not (journalled and tx.done):
@@ -445,7 +445,7 @@ class SessionManager:
         try:
             await asyncio.wrap_future(self._journal.commit([record]))
         except BaseException as error:
-            await self._executor.run(done.tx.abort, heavy=True, must=True)
+            await self._executor.run(done.tx.rollback, heavy=True, must=True)
             if isinstance(error, NumberTaken):
                 entry.live = None  # what another process wrote is read at the next request
             raise
@@ -454,7 +454,7 @@ class SessionManager:
         done.tx.commit()
         entry.records += 1
         entry.seconds += done.seconds
-        entry.volume += sum(t.nbytes for d in done.tx.done if d.outcome is not None for t in d.outcome.tensors)
+        entry.volume += done.tx.checksum.volume
         if entry.due(self._pace):
             self._later(self._snapshot(entry))
 

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import platform
 import struct
-import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
@@ -21,7 +20,6 @@ import numpy as np
 from engine.dtypes import DTYPES
 from engine.errors import EngineError
 from engine.generator import Generator
-from engine.tensor import Tensor
 from service.sessions.limits import Limits
 from service.sessions.outcomes import Outcomes
 from service.sessions.plain import Unstorable
@@ -38,7 +36,6 @@ from service.steps.step import AUTO, Step, read_ids
 __all__ = ["KINDS", "build", "created", "described", "replayed", "stream"]
 
 log = logging.getLogger("gradwire")
-SMALL: Final = 2**16  # bytes of an array up to which copying it is the quicker way to them
 _REST: Final = struct.Struct("=3Q")
 BOUNDLESS: Final = Limits(**dict.fromkeys(Limits.__slots__, 2**62))  # what was done once is not refused again
 KINDS: Final[dict[str, Callable[[Transaction, Mapping[str, Any]], None]]] = {"run": repeat}
@@ -81,12 +78,15 @@ def created(session: Session, **more: Any) -> dict[str, Any]:
 
 def described(tx: Transaction, before: bytes) -> dict[str, Any]:
     """The data of a record of what a transaction did. ``before``: the generator's stream when it began."""
-    return {
+    found = {
         "build": build(),
         "stream": before,
         "done": [_entry(d) for d in tx.done],
-        "sum": _checksum(tx),
+        "sum": tx.checksum.value(tx.done, tx.meter),
     }
+    if tx.checksum.folds:
+        found["folds"] = tx.checksum.folds
+    return found
 
 
 def _entry(done: Done) -> dict[str, Any]:
@@ -102,32 +102,6 @@ def _step(entry: Mapping[str, Any]) -> Step:
     if type(args) is not list:
         args = args.rows()
     return Step(entry["op"], tuple(args), entry["kwargs"], read_ids(entry["id"]) if "id" in entry else AUTO)
-
-
-def _checksum(tx: Transaction) -> int:
-    """A CRC-32 of the values and dtypes of all that the steps answered, as they are now."""
-    found = 0
-    seen: set[int] = set()
-    for done in tx.done:
-        if done.outcome is None:
-            continue
-        answers = list(done.outcome.tensors)
-        if isinstance(done.outcome.value, dict):
-            answers += done.outcome.value.get("gradients", {}).values()
-        for t in answers:
-            if not isinstance(t, Tensor) or id(t) in seen:
-                continue
-            seen.add(id(t))
-            array = t._array
-            tx.meter.spend(array.nbytes // 4)
-            found = zlib.crc32(f"{array.dtype.str}{array.shape}{0 if t.is_inference() else t._version}".encode(), found)
-            whole = (
-                array.tobytes()
-                if array.nbytes <= SMALL
-                else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-            )
-            found = zlib.crc32(whole, found)
-    return found
 
 
 def replayed(session_id: str, stored: Stored, limits: Limits) -> tuple[Session, Outcomes, int, bool]:
@@ -198,12 +172,14 @@ def _redo(tx: Transaction, record: Record) -> bool:
                 raise Damaged(f"record {record.number} of the session binds other names than it did")
             continue
         outcome = tx.step(_step(entry))
+        if len(tx.done) in data.get("folds", ()):
+            tx.checksum.fold(tx.done, tx.meter)
         if list(outcome.ids) != entry["ids"] or tx.done[-1].row != entry["row"]:
             raise Damaged(f"record {record.number} of the session binds other ids, or another operator, than it did")
-    if _checksum(tx) != data["sum"]:
+    if tx.checksum.value(tx.done, tx.meter) != data["sum"]:
         if not foreign:
             raise Damaged(f"record {record.number} of the session gives other values than it did")
         log.warning("a record written by %s gives other bits on %s", data["build"], build())
     tx.commit()
-    tx.done.clear()
+    tx.forget()
     return foreign

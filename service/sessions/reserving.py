@@ -9,6 +9,7 @@ from engine.op import Estimate
 from engine.tensor import Tensor
 from engine.transaction import Transaction as UndoLog
 from service.sessions.costs import walk_size
+from service.sessions.session import held_by
 from service.steps.errors import LimitExceeded, Overloaded, QuotaExceeded
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ class Reserving:
         return size + self._ahead
 
     def _measure(self, live: list[Tensor]) -> None:
-        """Count anew what the session holds; what was reserved ahead is not held."""
-        self.session.measure_with(live)
+        """Count anew what the session and a rollback hold, and let go of the rest; what was reserved ahead is not held."""
+        self._log.compact()
+        kept, arrays = held_by(self._log)
+        self.session.measure_with([*live, *kept], arrays)
         self._spare = 0
 
     def give_back(self) -> None:

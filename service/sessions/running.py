@@ -69,15 +69,15 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
     run = Run(budget, lambda thing: tx.remember(Contents(thing), "state"), traces=traces)
     error: ServiceError | None = None
     value: Any = None
-    mark = tx.mark()
+    tx.mark()
     count = 0
     kept: tuple[dict[str, Any], dict[str, None]] = ({}, {})
     modes = tx.modes()
 
     def done() -> None:
-        nonlocal mark, kept, count
+        nonlocal kept, count
         count += 1
-        mark = tx.mark()
+        tx.mark()
         kept = (dict(space.bound), dict(space.deleted))
         run.touched.clear()
 
@@ -88,7 +88,7 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
             if on_error != "keep" or isinstance(failure, ScriptCancelled):
                 raise
             error = failure
-            tx.rollback_to(mark)
+            tx.rewind()
             space.bound.clear()
             space.bound.update(kept[0])
             space.deleted.clear()

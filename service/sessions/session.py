@@ -16,6 +16,7 @@ from engine import dtypes
 from engine.errors import EngineError
 from engine.generator import Generator
 from engine.tensor import Tensor
+from engine.transaction import Transaction as UndoLog
 from service.scripts import MISSING, Namespace, predefined
 from service.scripts.keeping import held
 from service.sessions.beside import Beside
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from service.steps.step import Step
     from service.steps.workspace import Scope
 
-__all__ = ["Binding", "Session", "Unrecorded", "detached"]
+__all__ = ["Binding", "Session", "Unrecorded", "detached", "held_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,24 @@ class Binding:
     tensor: Tensor
     number: int
     unrecorded: Unrecorded | None = None
+
+
+def held_by(log: UndoLog) -> tuple[list[Tensor], list[Any]]:
+    """The tensors, and the arrays that nodes had saved, which an open transaction would put back."""
+    tensors: list[Tensor] = []
+    arrays: list[Any] = []
+    stack = list(log.held())
+    while stack:
+        value = stack.pop()
+        if type(value) is Binding:
+            tensors.append(value.tensor)
+        elif isinstance(value, Tensor):
+            tensors.append(value)
+        elif isinstance(value, np.ndarray):
+            arrays.append(value)
+        elif type(value) in (tuple, list):
+            stack.extend(value)
+    return tensors, arrays
 
 
 class Session:
@@ -117,14 +136,15 @@ class Session:
         self.shared: Mapping[int, weakref.ref[np.ndarray[Any, Any]]] | None = None  # memory of a fork too
         self.beside = Beside()
 
-    def begin(self, *, batch: bool = False, light: bool = False) -> Transaction:
+    def begin(self, *, batch: bool = False, light: bool = False, recorded: bool = True) -> Transaction:
         """Open a transaction. It must be committed or rolled back before the next is opened.
 
-        batch: the limits of a batch. light: raise TooHeavy once the work is more than the event loop should do.
+        batch: the limits of a batch. light: raise TooHeavy once the work is more than the event loop should do. recorded: whether a
+        record may be made of it, which needs a checksum of all that its steps answer.
         """
         from service.sessions.transaction import Transaction
 
-        return Transaction(self, batch=batch, light=light)
+        return Transaction(self, batch=batch, light=light, recorded=recorded)
 
     def apply(self, steps: Iterable[Step]) -> list[Outcome]:
         """All steps in one transaction, or none. Errors: StepFailed with the index of the one that failed."""
@@ -146,11 +166,11 @@ class Session:
         """Make ``held_bytes`` and ``held_nodes`` exact."""
         self.measure_with([])
 
-    def measure_with(self, live: list[Tensor]) -> None:
-        """The same, with tensors that a running script holds."""
+    def measure_with(self, live: list[Tensor], arrays: Iterable[Any] = ()) -> None:
+        """The same, with tensors and arrays that what runs holds beside."""
         kept, size = held(self.values)
         found, self.held_nodes = graph_bytes(
-            [*(b.tensor for b in self.names.values()), *kept, *live, *self.beside.tensors()]
+            [*(b.tensor for b in self.names.values()), *kept, *live, *self.beside.tensors()], arrays
         )
         self.held_bytes = found + size
 

@@ -3,7 +3,7 @@
 On failure everything is as before: names, values written in place and their versions, rebased history, ``.grad``, flags, scopes and the
 generator. The engine's undo log holds what it changes; this one logs names, scopes and counters there too.
 
-What is to be journalled is prepared: left open, without its context, until ``commit`` or ``abort`` says how it ended.
+What is to be journalled is prepared: left open, without its context, until ``commit`` or ``rollback`` says how it ended.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.grad_mode import allow, grad_enabled, infer, inference_enabled, is_g
 from engine.op import Estimate, Spec
 from engine.tensor import Tensor
 from service.sessions.beside import came_in, remember
+from service.sessions.checksum import Checksum
 from service.sessions.costs import tensors_among
 from service.sessions.planned import planned_step
 from service.sessions.plans import Plan, admitted, recall
@@ -50,10 +51,11 @@ __all__ = ["Transaction"]
 class Transaction(Reserving):
     """An open transaction: a ``Workspace`` to the verbs. Use with ``with``; leaving it without ``commit`` rolls back."""
 
-    def __init__(self, session: Session, *, batch: bool, light: bool = False) -> None:
+    def __init__(self, session: Session, *, batch: bool, light: bool = False, recorded: bool = True) -> None:
         super().__init__(session, Meter(session.limits, batch=batch, light=light), ahead=SPARE if batch else 0)
         self.done: list[Done] = []  # what this transaction did, in order
-        self._mark = 0  # of the log, after the last step
+        self._recorded = recorded
+        self.checksum = Checksum()
         self._log.shared = session.shared
         self._tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
         self._errstate: Any = None  # this and the reader are there while it is open: both hold it
@@ -89,7 +91,7 @@ class Transaction(Reserving):
         self._tokens.append((variable, variable.set(value)))
 
     def prepare(self) -> None:
-        """Neither keep nor undo what was done when the context is left: ``commit`` or ``abort`` follows."""
+        """Neither keep nor undo what was done when the context is left: ``commit`` or ``rollback`` follows."""
         self._done = True
 
     def commit(self) -> None:
@@ -97,24 +99,24 @@ class Transaction(Reserving):
         self._done = True
         self._log.commit()
 
-    def abort(self) -> None:
-        """Undo what was done and prepared."""
-        self.rollback()
-
     def rollback(self) -> None:
-        """Undo what was done so far; the transaction stays open."""
+        """Undo what was done so far, or prepared."""
         self._log.rollback()
-        self._mark = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """What was done is recorded, or undone: the next record begins anew."""
         self.done.clear()
+        self.checksum.clear()
 
     def journal(self, kind: str, data: dict[str, Any], outcome: Outcome) -> None:
         """Say what was done here otherwise than by ``step``; ``replay.KINDS`` says how it is done again."""
         self.done.append(Done(kind, data, outcome))
-        self._mark = self._log.mark()
+        self._log.mark()
 
     def settle(self) -> None:
         """Undo what was done since the last step: looking at a view gives it a history, which looking again must not find."""
-        self._log.rollback(self._mark)
+        self._log.rewind()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -124,8 +126,10 @@ class Transaction(Reserving):
         outcome = planned_step(self, step)
         if outcome is None:
             outcome = self._carried(step)
-        self.done.append(Done("step", step, outcome, self._row))
-        self._mark = self._log.mark()
+        self._log.mark()
+        self.done.append(Done("step", step, outcome if self._recorded else None, self._row))
+        if self._recorded:
+            self.checksum.add(self.done, self.meter)
         return outcome
 
     def _carried(self, step: Step) -> Outcome:
@@ -315,13 +319,13 @@ class Transaction(Reserving):
         allow(modes[0])
         dtypes.default_dtype.set(modes[2])
 
-    def mark(self) -> int:
-        """A point to roll back to."""
-        return self._log.mark()
+    def mark(self) -> None:
+        """Set the one point to go back to."""
+        self._log.mark()
 
-    def rollback_to(self, mark: int) -> None:
-        """Undo what was done since a mark; the transaction stays open."""
-        self._log.rollback(mark)
+    def rewind(self) -> None:
+        """Undo what was done since the mark; the transaction stays open."""
+        self._log.rewind()
 
     def remember(self, owner: object, name: str) -> None:
         """Remember an attribute, to be put back by a rollback."""

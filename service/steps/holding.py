@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = ["graph_bytes"]
 
 
-def graph_bytes(tensors: list[Any]) -> tuple[int, int]:
-    """The bytes of memory that tensors, their gradients and what their graphs keep hold, each array once; and the nodes.
+def graph_bytes(tensors: list[Any], arrays: Iterable[Any] = ()) -> tuple[int, int]:
+    """The bytes of memory that tensors, their gradients, what their graphs keep, and arrays beside them hold, each once; and the nodes.
 
     Iterative, so a graph of any depth may be measured.
     """
@@ -26,6 +27,7 @@ def graph_bytes(tensors: list[Any]) -> tuple[int, int]:
         seen.add(id(owner))
         return int(owner.nbytes)
 
+    total += sum(array(a) for a in arrays)
     waiting = list(tensors)
     while waiting or stack:
         while waiting:

@@ -60,23 +60,23 @@ def read_steps(value: Any, most: int) -> list[Step]:
 
 def carried_out(tx: Transaction, steps: list[Step], wanted: list[str], mode: Data) -> dict[str, Any]:
     """All steps' outcomes: what was asked for by reference, the ids by step, and what verbs say."""
-    outcomes: list[Outcome] = []
+    last = Outcome()  # of others no tensor is held: what a later step lets go of is free
+    outputs: list[list[str | None]] = []
     values: dict[str, Any] = {}
     for i, step in enumerate(steps):
         try:
-            outcome = tx.step(step)
+            last = tx.step(step)
         except (EngineError, ServiceError, WireError) as error:
             raise StepFailed(i, error) from error
-        outcomes.append(outcome)
-        if outcome.value is not None:
-            values[str(i)] = verb_json(outcome.value, mode, tx)
+        outputs.append(list(last.ids))
+        if last.value is not None:
+            values[str(i)] = verb_json(last.value, mode, tx)
     results = {}
     for reference in wanted:
         found = tx.resolve(reference)
         results[reference] = None if found is None else tensor_json(reference, found, mode, tx)
-    if not wanted and outcomes[-1].tensors and isinstance(outcomes[-1].tensors[0], Tensor):
-        last = outcomes[-1]
+    if not wanted and last.tensors and isinstance(last.tensors[0], Tensor):
         for name, tensor in zip(last.ids, last.tensors, strict=True):
             if name is not None:
                 results[name] = tensor_json(name, tensor, mode, tx)
-    return {"results": results, "outputs": [list(o.ids) for o in outcomes], "values": values}
+    return {"results": results, "outputs": outputs, "values": values}
