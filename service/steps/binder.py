@@ -135,7 +135,11 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
         raise unread
     assert first is not None
     if len(overloads) > 1:
-        shown = ", ".join(kind_name(reader.tensor(a, "args")) if type(a) is str else type(a).__name__ for a in args)
+        others = [(f"{k}=", v) for k, v in kwargs.items()]
+        shown = ", ".join(
+            before + (kind_name(reader.tensor(a, "args")) if type(a) is str and not before else kind_name(a))
+            for before, a in [*(("", a) for a in args), *others]
+        )
         expected = "".join(f"\n * {signature(op)}" for op in overloads)
         raise ArgumentError(
             f"{name.rpartition('.')[2]}() received an invalid combination of arguments - got ({shown}), but expected one of:{expected}",
@@ -175,8 +179,13 @@ def convert_arguments(
             converted.append(value)
     known = {p.name: p for p in parameters}
     named = {k: _convert(known[k], v, reader, lenient) if k in known else v for k, v in kwargs.items()}
-    if positional and positional[0].kind == "Tensor[]" and converted and isinstance(converted[0], Tensor):
+    alone = sum(p.kind.startswith("Tensor") for p in positional) == 1
+    if alone and positional[0].kind == "Tensor[]" and converted and isinstance(converted[0], Tensor):
         converted = [reader.tensor(v, positional[0].name) for v in args]
+        for k, member in enumerate(converted):
+            if not isinstance(member, Tensor):
+                text = f"expected Tensor as element {k} in argument 0, but got {kind_name(member)}"
+                raise ArgumentError(f"{text}: a list of tensors is one JSON list", positional[0].name)
     return converted, named
 
 

@@ -15,8 +15,9 @@ from service.steps.errors import InvalidInput, UnknownReference
 __all__ = ["parse_index", "resolve"]
 
 _MOST: Final = 1024  # characters of a reference
+_FAR: Final = 10**18  # a slice that goes farther goes there
 _TOKEN: Final = re.compile(
-    r"\s*(?:(?P<int>-?\d{1,18})|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))"
+    r"\s*(?:(?P<int>-?\d+)|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))"
 )
 _HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PROPERTY: Final = re.compile(r"\.(grad|data)(?![A-Za-z0-9_])")
@@ -145,12 +146,19 @@ def _item(
             slicing = True
             parts.append(None)
         elif parts[-1] is None and kind in ("int", "name"):
-            parts[-1] = int(text) if kind == "int" else _known(lookup, text, argument)
+            parts[-1] = max(-_FAR, min(int(text), _FAR)) if kind == "int" else _known(lookup, text, argument)
         else:
             raise InvalidInput("an index is not in Python's form", argument=argument)
         at += 1
+    return _made(parts, slicing, argument), at
+
+
+def _made(parts: list[Any], slicing: bool, argument: str | None) -> Any:
+    """A slice, or what stands alone."""
     if len(parts) > 3:
         raise InvalidInput("a slice has at most start, stop and step", argument=argument)
     if slicing and any(p is not None and not isinstance(p, int) for p in parts):
         raise InvalidInput("a slice has ints only", argument=argument)
-    return (slice(*parts) if slicing else parts[0]), at
+    if not slicing and type(parts[0]) is int and abs(parts[0]) == _FAR:
+        raise InvalidInput("Overflow when unpacking long long: an index has at most 18 digits", argument=argument)
+    return slice(*parts) if slicing else parts[0]

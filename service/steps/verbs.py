@@ -71,7 +71,15 @@ def run_verb(
         converted, named = list(args), dict(kwargs)
     else:
         converted, named = convert_arguments(row.schema.parameters, args, kwargs, reader)
+        parameters = row.schema.parameters
         _typed_like_target(row, converted, named, args, kwargs, reader)
+        lists = [
+            p.name for p in parameters if p.kind.startswith("Tensor[]")
+        ]  # one tensor is a list of one: autograd.grad(out, x)
+        converted[: len(parameters)] = [
+            [v] if p.name in lists and isinstance(v, Tensor) else v for p, v in zip(parameters, converted, strict=False)
+        ]
+        named = {k: [v] if k in lists and isinstance(v, Tensor) else v for k, v in named.items()}
     return row.run(workspace, *bind(row.name, row.schema.parameters, converted, named))
 
 

@@ -101,6 +101,6 @@ def test_a_drawn_seed_is_a_number_that_every_client_can_hold(http: httpx.Client)
 def test_a_port_that_is_none_is_said_in_one_line() -> None:
     command = [sys.executable, "-m", "service", "serve", "--port", "70000"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert "65535" in ended.stderr
