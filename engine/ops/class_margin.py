@@ -171,7 +171,12 @@ def _labels_meta(input: Spec, target: Spec, reduction: str) -> Estimate:
     n, classes = _matrix(input)
     shape = loss_shape((n,) if input.ndim == 2 else (), reduction)
     pairs = n * classes * classes
-    return Estimate((Spec(shape, input.dtype),), 2 * pairs * input.dtype.itemsize, 6 * pairs)
+    return Estimate((Spec(shape, input.dtype),), 4 * pairs * input.dtype.itemsize, 6 * pairs)
+
+
+def _labels_backward_meta(grad_output: Spec, input: Spec, target: Spec, reduction: str) -> Estimate:
+    _, workspace, cost, _ = _labels_meta(input, target, reduction)
+    return Estimate((input,), workspace, cost)
 
 
 def _pairs(input: Any, target: Any) -> tuple[Any, Any]:
@@ -190,7 +195,7 @@ def _pairs(input: Any, target: Any) -> tuple[Any, Any]:
 
 @op(
     "multilabel_margin_loss_backward(Tensor grad_output, Tensor input, Tensor target, str reduction) -> Tensor",
-    meta=lambda grad_output, input, *rest: input,
+    meta=_labels_backward_meta,
     kind="opaque",
     forms="",
     samples=over(Sample(array(2), array(2, 3), np.array([[1, -1, 0], [0, 2, -1]]), "none")),
