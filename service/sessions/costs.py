@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from engine.node import Node, Port
+from engine.node import Edge, Node, Port
 from engine.tensor import Tensor, node_of
 
-__all__ = ["tensors_among", "walk_cost", "walk_size"]
+__all__ = ["nodes_before", "tensors_among", "walk_cost", "walk_size"]
 
 
 def tensors_among(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]:
@@ -21,9 +22,8 @@ def tensors_among(positions: tuple[int, ...], values: list[Any]) -> list[Tensor]
     return found
 
 
-def walk_size(roots: list[Tensor]) -> tuple[int, int, int]:
-    """Of a walk from some tensors: the bytes of its gradients, its arithmetic, the number of its nodes."""
-    size = cost = count = 0
+def nodes_before(roots: Iterable[Tensor]) -> Iterator[tuple[Edge, Any]]:
+    """The edges that a walk from these tensors comes to, each once, with their nodes. Iterative."""
     seen: set[int] = set()
     stack = [n for n in map(node_of, roots) if n is not None]
     while stack:
@@ -32,11 +32,19 @@ def walk_size(roots: list[Tensor]) -> tuple[int, int, int]:
             continue
         seen.add(edge.seq)
         node = edge.node if type(edge) is Port else edge
+        yield edge, node
+        if isinstance(node, Node):
+            stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
+
+
+def walk_size(roots: Iterable[Tensor]) -> tuple[int, int, int]:
+    """Of a walk from some tensors: the bytes of its gradients, its arithmetic, the number of its nodes."""
+    size = cost = count = 0
+    for edge, node in nodes_before(roots):
         count += 1
         size += int(np.prod(edge.shape)) * (edge.dtype.itemsize if edge.dtype is not None else 0)
         if isinstance(node, Node):
             cost += walk_cost(node)
-            stack.extend(e for e in node.edges if e is not None and e.seq not in seen)
     return size, cost, count
 
 

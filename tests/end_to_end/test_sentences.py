@@ -46,3 +46,21 @@ def test_one_tensor_is_a_list_of_one(http: httpx.Client, session: str, args: lis
     assert found.status_code == 200, found.text
     if not dry:
         assert found.json()["results"]["h"]["data"] == [2, 2]
+
+
+def test_a_contradiction_is_refused(http: httpx.Client, session: str) -> None:
+    body = {"op": "ones", "args": [[2]], "kwargs": {"requires_grad": True}, "requires_grad": False}
+    found = http.post(f"{session}/tensors", json=body)
+    assert (found.status_code, found.json()["argument"]) == (422, "requires_grad")
+    assert http.post(f"{session}/tensors", json={**body, "requires_grad": True}).json()["requires_grad"]
+
+
+def test_what_a_binary_body_has_in_the_query_json_has_inside(http: httpx.Client, session: str) -> None:
+    found = http.post(f"{session}/tensors?id=q", json={"data": [1.0]})
+    assert (found.status_code, found.json()["argument"]) == (422, "id")
+
+
+@pytest.mark.parametrize("ttl", [1_000_000_000, 1e300, 3_601])
+def test_a_life_over_the_limit_is_refused(http: httpx.Client, ttl: float) -> None:
+    found = http.post("/v1/sessions", json={"ttl_seconds": ttl}).json()
+    assert (found["status"], found["limit"], found["value"]) == (422, "session_ttl", 3_600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from service.api.exchange import answer, idempotency_key, integer, parts, read_o
 from service.api.schemas import sessions as schema
 from service.sessions.manager import Entry, SessionManager
 from service.sessions.outcomes import Reply
-from service.steps.errors import InvalidInput
+from service.steps.errors import InvalidInput, LimitExceeded
 from service.wire.json_codec import render
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -23,7 +24,7 @@ async def create_session(request: Request) -> Response:
     """Open a session: an own namespace, graph, scopes and stream of random numbers."""
     body = await read_object(request, schema.CREATE_FIELDS)
     seed = body.get("seed")
-    name, ttl = labelled(body)
+    name, ttl = labelled(body, parts(request).settings.session_ttl)
     if seed is not None and (type(seed) is not int or not 0 <= seed < 2**64):
         raise InvalidInput("'seed' must be a whole number from 0 to 2**64 - 1", argument="seed")
     dtype = named(body.get("default_dtype", "float32"))
@@ -51,13 +52,16 @@ async def list_sessions(request: Request) -> Response:
     return answer({"sessions": [summary(e) for e in page[:limit]], "next_cursor": cursor})
 
 
-def labelled(body: dict[str, Any]) -> tuple[str | None, float | None]:
-    """``name`` and ``ttl_seconds`` of a body. Errors: InvalidInput."""
+def labelled(body: dict[str, Any], most: float) -> tuple[str | None, float | None]:
+    """``name`` and ``ttl_seconds`` of a body. Errors: InvalidInput, LimitExceeded where it is longer than ``most``."""
     name, ttl = body.get("name"), body.get("ttl_seconds")
     if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 128 or not name.isprintable()):
         raise InvalidInput("'name' must be 1 to 128 printable characters", argument="name")
-    if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl <= 10**9):
+    if ttl is not None and (type(ttl) not in (int, float) or not ttl > 0):
         raise InvalidInput("'ttl_seconds' must be a number above 0", argument="ttl_seconds")
+    if ttl is not None and ttl > most:
+        asked = math.ceil(min(ttl, 10.0**18))
+        raise LimitExceeded("session_ttl", math.floor(most), asked, "seconds", "the life of the session")
     return name, ttl
 
 
@@ -89,7 +93,7 @@ async def end_session(request: Request, session_id: str) -> Response:
 async def fork_session(request: Request, session_id: str) -> Response:
     """A new session that begins where this one is now: names, values, graph, gradients, scopes and random numbers."""
     body = await read_object(request, {"name", "ttl_seconds"})
-    name, ttl = labelled(body)
+    name, ttl = labelled(body, parts(request).settings.session_ttl)
     manager = parts(request).sessions
     key = await idempotency_key(request)
     return replied(await manager.fork(session_id, key, shown_by(manager), name=name, ttl_seconds=ttl))

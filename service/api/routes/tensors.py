@@ -38,6 +38,9 @@ async def create_tensor(request: Request, session_id: str) -> Response:
     """Make a tensor from data, by a factory such as ``ones`` or ``randn``, or from a binary body."""
     sent = await read_sent(request, schema.CREATE_FIELDS, several=False)
     step = sent_tensor(request, sent.arrays[""]) if sent.arrays else creation(sent.fields)
+    beside = [] if sent.arrays else [k for k in ("id", "requires_grad", "dtype", "shape") if k in request.query_params]
+    if beside:
+        raise InvalidInput(f"the query's '{beside[0]}' is for a binary body: JSON has it inside", argument=beside[0])
     mode = data_mode(request)
 
     def work(tx: Transaction) -> Reply:
@@ -78,6 +81,8 @@ def creation(body: dict[str, Any]) -> Step:
     args, kwargs = body.get("args", []), body.get("kwargs", {})
     if not isinstance(args, (list, Numbers)) or not isinstance(kwargs, dict):
         raise InvalidInput("'args' must be a list and 'kwargs' an object", argument="args")
+    if kwargs.get("requires_grad", requires_grad) is not requires_grad and "requires_grad" in body:
+        raise InvalidInput("'requires_grad' and the one in 'kwargs' differ: give one of them", argument="requires_grad")
     if "requires_grad" in body:
         kwargs = {**kwargs, "requires_grad": requires_grad}
     step = Step.from_json({"op": body["op"], "args": args, "kwargs": kwargs})

@@ -16,7 +16,9 @@ class CreateSession(Model):
     name: str | None = Field(None, description="a name for people", max_length=128)
     seed: int | None = Field(None, description="of the random numbers; drawn, and shown, if left out", ge=0)
     ttl_seconds: float | None = Field(
-        None, description="how long it lives without a request; at most the server's limit", gt=0
+        None,
+        description="how long it lives without a request; at most session_ttl, the server's limit, which is the default",
+        gt=0,
     )
     default_dtype: Literal["float16", "float32", "float64"] = "float32"
 
