@@ -196,6 +196,8 @@ def _wrong(name: str, value: Any) -> str | None:
         over = value > knob["most"]
         bound = f"at most {knob['most']}" if over else f"at least {knob['least']}"
         return f"must be {bound} {knob['unit']}, not {value}"
+    if name == "host" and (not value.strip() or not value.isascii() or not value.isprintable()):
+        return "must be an address, such as 127.0.0.1 (0.0.0.0: all of this machine's)"
     if name == "durability" and value not in DURABILITIES:
         return f"must be one of {', '.join(DURABILITIES)}"
     if name == "guarded" and not _guarded(value) <= GUARDABLE:

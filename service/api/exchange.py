@@ -250,5 +250,6 @@ async def run(
     request: Request, session_id: str, work: Callable[[Transaction], Reply], *, batch: bool = False, heavy: bool = False
 ) -> Response:
     """Carry out a request that may change a session, once for each Idempotency-Key."""
+    heavy = heavy or len(getattr(request, "_body", b"")) > LARGE  # so many references are not read on the event loop
     key = await idempotency_key(request)
     return replied(await parts(request).sessions.run(session_id, work, batch=batch, heavy=heavy, key=key))

@@ -114,6 +114,10 @@ def test_what_runs_with_us_may_be_given_away(name: str) -> None:
         ({"License-Expression": "BSD-3-Clause AND (GPL-3.0-only)"}, {"BSD-3-Clause", "GPL-3.0-only"}),
         ({"Classifier": "License :: OSI Approved :: MIT License"}, {"MIT"}),
         ({"License": "LGPL"}, {"LGPL"}),
+        (
+            {"License-Expression": "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0"},  # NumPy's
+            {"BSD-3-Clause", "0BSD", "MIT", "Zlib", "CC0-1.0"},
+        ),
     ],
 )
 def test_licences_are_read(headers: dict[str, str], expected: set[str]) -> None:

@@ -21,6 +21,8 @@ def test_environment_and_options() -> None:
     ("name", "value", "says"),
     [
         ("GRADWIRE_PORT", "http", "GRADWIRE_PORT must be a whole number"),
+        ("GRADWIRE_PORT", "99999", "GRADWIRE_PORT must be at most 65535"),
+        ("GRADWIRE_HOST", "", "GRADWIRE_HOST must be an address"),
         ("GRADWIRE_PROT", "1", "is no setting"),
         ("GRADWIRE_SESSIONS", "0", "at least 1"),
     ],

@@ -20,6 +20,7 @@ async def read_graph(request: Request, session_id: str) -> Response:
     roots = request.query_params.getlist("root")
 
     def work(tx: Transaction) -> bytes:
+        tx.meter.spend(20_000 * tx.session.held_nodes)  # before it is looked at: at most so many are there
         graph = session_graph(tx, roots)
         tx.meter.spend(20_000 * len(graph.nodes))
         return drawing.encode(graph)
