@@ -64,3 +64,10 @@ def test_what_a_binary_body_has_in_the_query_json_has_inside(http: httpx.Client,
 def test_a_life_over_the_limit_is_refused(http: httpx.Client, ttl: float) -> None:
     found = http.post("/v1/sessions", json={"ttl_seconds": ttl}).json()
     assert (found["status"], found["limit"], found["value"]) == (422, "session_ttl", 3_600)
+
+
+def test_what_is_to_be_returned_is_bounded(http: httpx.Client, session: str) -> None:
+    step = {"op": "ones", "args": [1]}
+    many = http.post(f"{session}/batch", json={"steps": [step], "return": ["x[0]"] * 2_001}).json()
+    assert (many["status"], many["limit"], many["value"]) == (422, "batch_steps", 2_000)
+    assert http.post(f"{session}/batch", json={"steps": [step], "return": ["x[0]"] * 2_000}).status_code == 200

@@ -32,6 +32,8 @@ async def run_batch(request: Request, session_id: str) -> Response:
     wanted = body.get("return", [])
     if not isinstance(wanted, list) or not all(isinstance(w, str) for w in wanted):
         raise InvalidInput("'return' must be a list of references", argument="return")
+    if len(wanted) > parts(request).settings.batch_steps:
+        raise LimitExceeded("batch_steps", parts(request).settings.batch_steps, len(wanted), "references", "'return'")
     dry = body.get("dry_run", False)
     if type(dry) is not bool:
         raise InvalidInput("'dry_run' must be true or false", argument="dry_run")
