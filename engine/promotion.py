@@ -118,7 +118,15 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
         found = op.meta(*specs)
     except EngineError:
         raise
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:  # a shape that the row did not think of
+    except (
+        AttributeError,
+        ValueError,
+        TypeError,
+        IndexError,
+        ArithmeticError,
+    ) as error:  # what the row did not think of
+        if isinstance(error, AttributeError) or "invalid literal" in str(error):
+            raise ArgumentError(f"{op.name}(): an argument is of a type that it does not take") from error
         raise ShapeError(f"{op.name}(): {error}") from error
     if isinstance(found, Estimate):
         return found

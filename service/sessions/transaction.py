@@ -176,7 +176,7 @@ class Transaction(Reserving):
             return Outcome(value=out)
         several = type(out) is not Tensor
         tensors = tuple(out) if several else (out,)
-        if not several or op.kind != "composite":
+        if tensors and (not several or op.kind != "composite"):
             remember(session.beside, op, came_in(op, bound.values), tensors[0])
         unrecorded = None
         if not grad_enabled.get() and op.differentiable:

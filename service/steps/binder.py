@@ -6,6 +6,7 @@ string goes; a list is a tensor literal, a list of tensors, or a shape. So each 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -24,6 +25,7 @@ __all__ = ["Bound", "Reader", "bind_step", "convert_arguments", "find_operator",
 NUMBERS: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 INDEXING: Final = frozenset({"getitem", "setitem"})
 _MOST_ARGUMENTS: Final = 64
+_WORD: Final = re.compile(r"[A-Za-z0-9_ .,:+>-]{0,256}")
 _ALONE: Final = frozenset(
     {"Tensor", "Tensor|Scalar", "Scalar", "int", "float", "bool", "str"}
 )  # one value, read by itself
@@ -218,8 +220,11 @@ def _convert(p: Parameter, value: Any, reader: Reader, lenient: bool) -> Any:  #
         raise ArgumentError(f"argument '{p.name}' must be the name of a dtype, not {kind_name(value)}", p.name)
     if kind == "Generator":
         raise InvalidInput("a session has one generator: use manual_seed instead of 'generator'", argument=p.name)
-    if kind in {"str", "Any"} and type(value) is str and value in NUMBERS:
-        return NUMBERS[value]
+    if kind in {"str", "Any"} and type(value) is str:
+        if value in NUMBERS:
+            return NUMBERS[value]
+        if not _WORD.fullmatch(value):  # PyTorch's sentences repeat words, so what is none comes no further
+            raise InvalidInput(f"'{p.name}' is a plain word of at most 256 characters", argument=p.name)
     if kind == "int" and type(value) is str:
         return reference.resolve(value, reader.lookup, p.name)
     return value
