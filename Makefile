@@ -5,6 +5,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 KILLS ?= 100
+EXAMPLES ?= 200
+MINUTES ?= 10
 EVERY ?= 1
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -23,7 +25,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench bench-service bench-durable crash damage conformance wheels mermaid clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service bench-durable calibrate crash schemathesis soak damage conformance wheels mermaid clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
@@ -59,6 +61,15 @@ crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it kn
 
 damage: $(ENVIRONMENT)  ## damage every byte of a small store and look what a server makes of it (half an hour; EVERY=)
 	@DAMAGE_EVERY=$(EVERY) $(RUN) -m pytest -s tests/service/test_damage.py $(ARGS)
+
+schemathesis: $(ENVIRONMENT)  ## requests made of the OpenAPI document, many (EXAMPLES= of each operation)
+	@SCHEMATHESIS_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest -s tests/end_to_end/test_schemathesis.py $(ARGS)
+
+soak: $(ENVIRONMENT)  ## a mixed load on a server, and how its memory and descriptors grow after warming up (MINUTES=)
+	@$(RUN) -m tests.benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
+calibrate: $(ENVIRONMENT)  ## how long the largest requests take that the limit of arithmetic admits, by family
+	@$(RUN) -m tests.benchmarks.calibrate $(ARGS)
 
 conformance: $(VENV)/.torch  ## compare with the real PyTorch (installs it, a few GB where only CUDA builds are to be had)
 	@$(RUN) -m tests.conformance.opinfo

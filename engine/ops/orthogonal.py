@@ -245,7 +245,9 @@ def _product_check(input: Any, tau: Any) -> None:
 
 def _product_meta(input: Spec, tau: Spec) -> Estimate:
     _product_check(input, tau)
-    return Estimate((input,), 3 * input.nbytes, max(4 * input.numel * tau.shape[-1], 1))
+    return Estimate(
+        (input,), 3 * input.nbytes, max(40 * input.numel * tau.shape[-1], 1)
+    )  # vector by vector: memory sets the pace
 
 
 def _to_product(g: Any, input: Any, tau: Any) -> Any:
@@ -306,7 +308,7 @@ def _applied_check(input: Any, tau: Any, other: Any, left: bool) -> None:
 
 def _applied_meta(input: Spec, tau: Spec, other: Spec, left: bool, transpose: bool) -> Estimate:
     _applied_check(input, tau, other, left)
-    return Estimate((other,), 3 * other.nbytes + input.nbytes, max(4 * other.numel * tau.shape[-1], 1))
+    return Estimate((other,), 3 * other.nbytes + input.nbytes, max(40 * other.numel * tau.shape[-1], 1))
 
 
 def _order(k: int, left: bool, transpose: bool) -> tuple[range, bool]:

@@ -290,11 +290,14 @@ def bernoulli(input: Any, generator: Any) -> Any:
     return _cast(_stream(generator).random(input.shape) < input, dtypes.of_numpy(input.dtype))
 
 
+def _drawn_meta(input: Spec, num_samples: int, replacement: bool, generator: Any) -> Estimate:
+    drawn, workspace, cost, _ = _cost(_drawn(input, num_samples, replacement), dtypes.int64)
+    return Estimate(drawn, workspace + 3 * input.nbytes, cost + 40 * input.numel)  # a weight draws, is summed or sorted
+
+
 @op(
     "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor",
-    meta=lambda input, num_samples, replacement, generator: _cost(
-        _drawn(input, num_samples, replacement), dtypes.int64
-    ),
+    meta=_drawn_meta,
     kind="opaque",
     samples=over(
         Sample(array(4, low=0.1, high=0.9), 2),

@@ -29,6 +29,7 @@ __all__ = [
     "Ready",
     "Tenancy",
     "answer",
+    "beside_json",
     "body_of",
     "checked_object",
     "content_type_of",
@@ -214,6 +215,15 @@ def integer(request: Request, name: str, default: int, low: int, high: int) -> i
     if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high or len(text) > 12:
         raise InvalidInput(f"'{name}' must be a whole number from {low} to {high}", argument=name)
     return int(text)
+
+
+def beside_json(request: Request, names: Collection[str]) -> None:
+    """Refuse parameters of the query that are fields of a JSON body. Errors: InvalidInput."""
+    for name in names:
+        if name in request.query_params:
+            raise InvalidInput(
+                f"'{name}' is a field of a JSON body; in the query it goes with other bodies", argument=name
+            )
 
 
 async def idempotency_key(request: Request) -> Key | None:

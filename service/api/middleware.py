@@ -17,7 +17,7 @@ __all__ = ["Guard", "TooLarge", "too_large"]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _DRAWN: Final = 256
-_TIMEOUT: Final = re.compile(rb"(?=.*[1-9])\d{1,9}(\.\d{1,9})?\Z")
+_TIMEOUT: Final = re.compile(rb"(?=[\d.]*[1-9])\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?\Z")
 CSP: Final = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"

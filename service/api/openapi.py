@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.api.schemas.document import Problem
+from service.api.schemas.document import REFERRED, Problem
 
 __all__ = ["document"]
 
@@ -48,6 +48,8 @@ def document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         components = found.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
+        for name, referred in REFERRED.items():
+            schemas.setdefault(name, referred)
         schemas["Problem"] = Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
@@ -83,5 +85,13 @@ def _complete(operation: dict[str, Any], *, public: bool) -> None:
             "content": PROBLEM,
         }
         operation.setdefault("parameters", []).append(TIMEOUT)
+        responses.setdefault(
+            "422",
+            {"description": "Something that was sent cannot be: a parameter, a field, an id.", "content": PROBLEM},
+        )
+        responses.setdefault(
+            "400",
+            {"description": "The request could not be read, or Request-Timeout is no number.", "content": PROBLEM},
+        )
     for response in responses.values():
         response.setdefault("headers", {})["X-Request-Id"] = {"$ref": "#/components/headers/X-Request-Id"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
-from service.api.exchange import Data, data_mode, idempotency_key, parts, read_object, replied, reply
+from service.api.exchange import Data, beside_json, data_mode, idempotency_key, parts, read_object, replied, reply
 from service.api.problems import let_go, problem_of
 from service.api.rendering import tensor_json, verb_json
 from service.api.schemas import run as schema
@@ -56,6 +56,7 @@ async def _read(request: Request) -> tuple[str, OnError, bool]:
         on_error: Any = request.query_params.get("on_error", "rollback")
         traced: Any = {"true": True, "false": False}.get(request.query_params.get("trace", "false"))
     else:
+        beside_json(request, ("on_error", "trace"))
         body = await read_object(request, schema.RUN_FIELDS)
         code, on_error, traced = body.get("code"), body.get("on_error", "rollback"), body.get("trace", False)
     if not isinstance(code, str):

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from engine.tensor import Tensor
-from service.api.exchange import JSON, answer, data_mode, integer, parts, read_object, reply, run
+from service.api.exchange import JSON, answer, beside_json, data_mode, integer, parts, read_object, reply, run
 from service.api.negotiation import Answer, read_sent, wanted
 from service.api.rendering import listed, outcome_json, tensor_json
 from service.api.schemas import tensors as schema
@@ -37,6 +37,8 @@ def held(tx: Transaction, tensor_id: str) -> Tensor:
 async def create_tensor(request: Request, session_id: str) -> Response:
     """Make a tensor from data, by a factory such as ``ones`` or ``randn``, or from a binary body."""
     sent = await read_sent(request, schema.CREATE_FIELDS, several=False)
+    if not sent.arrays:
+        beside_json(request, ("id", "requires_grad", "dtype", "shape"))
     step = sent_tensor(request, sent.arrays[""]) if sent.arrays else creation(sent.fields)
     beside = [] if sent.arrays else [k for k in ("id", "requires_grad", "dtype", "shape") if k in request.query_params]
     if beside:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BINARY", "Model", "Problem", "described", "query", "sent"]
+__all__ = ["BINARY", "REFERRED", "Model", "Problem", "described", "query", "sent"]
 
 
 class Model(BaseModel):
@@ -32,6 +32,8 @@ class Problem(BaseModel):
     limit: str | None = None
 
 
+REFERRED: Final[dict[str, Any]] = {}
+"""Schemas that bodies refer to, by the names of their models."""
 BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 PROBLEMS = {
     400: "The body is not JSON, or not well formed.",
@@ -83,7 +85,7 @@ def described(
     extra: dict[str, Any] = {}
     if body is not None:
         content: dict[str, Any] = {"schema": body.model_json_schema(ref_template="#/components/schemas/{model}")}
-        content["schema"].pop("$defs", None)
+        REFERRED.update(content["schema"].pop("$defs", {}))
         if examples:
             content["examples"] = {name: {"summary": name, "value": value} for name, value in examples.items()}
         others = {kind: BINARY | {"examples": named} for kind, named in (binary or {}).items()}
@@ -112,7 +114,7 @@ KEY: dict[str, Any] = {
     "required": False,
     "description": "a name for this request, chosen by the client: the same request with the same key is carried out once and answered "
     "alike, for a day and across restarts of a server with a data directory",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,126}[!-~])?$"},
 }
 DATA = query(
     "data",
