@@ -59,8 +59,6 @@ def round_of_work(http: httpx.Client) -> dict[int, int]:
         ask("POST", f"/v1/functions/soaked/{verb}", json={"inputs": {"x": [1.0, 2.0, 3.0]}})
     ask("POST", "/v1/evaluate", json={"code": CODE, "inputs": {"x": ["no"]}})
     ask("POST", f"{session}/tensors", content=b"{", headers={"content-type": "application/json"})
-    with socket.create_connection((http.base_url.host, http.base_url.port or 80)) as leaves:
-        leaves.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
     ask("DELETE", session)
     return seen
 
@@ -84,6 +82,8 @@ def _work(url: str, until: float, totals: dict[int, int], rounds: list[int]) -> 
         while time.monotonic() < until:
             for status, count in round_of_work(http).items():
                 totals[status] = totals.get(status, 0) + count
+            with socket.create_connection((http.base_url.host, http.base_url.port or 80)) as leaves:
+                leaves.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
             rounds.append(1)
 
 
