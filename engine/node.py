@@ -77,13 +77,14 @@ class Handle:
 class Meta:
     """What autograd keeps of one tensor beside its values: gradient, hooks, and whether a non-leaf keeps its gradient."""
 
-    __slots__ = ("grad", "hooks", "post_hooks", "retains_grad")
+    __slots__ = ("grad", "hooks", "post_hooks", "reshaped", "retains_grad")
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
         self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None  # of a leaf; others are its node's
         self.post_hooks: dict[int, Callable[[Tensor], None]] | None = None
         self.retains_grad = False
+        self.reshaped = False  # whether it was given other dims in place: older views of it lie otherwise then
 
 
 class Node:

@@ -6,11 +6,12 @@ chain, named AsStridedBackward0 as in PyTorch, applied to the base's present his
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+import itertools
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from engine.errors import ViewError
 from engine.node import AccumulateGrad, Node, Port, function_name, hand_over, sequence
-from engine.op import op
+from engine.op import OPS, op
 from engine.plan import plan_of
 from engine.transaction import current
 
@@ -53,10 +54,8 @@ class View:
             return
         if node is not None and self.creation != "default":
             raise ViewError(forbidden(t, self, indirect=True))
-        if node is not None and self.chain[0].shape != self.base._array.shape:
-            raise ViewError(
-                "A view whose base was given another shape in place, and then other values, has no history."
-            )
+        if node is not None:
+            self.settle(t)
         transaction = current.get()
         if transaction is not None:
             transaction.attribute(t, "_node")
@@ -64,6 +63,48 @@ class View:
         before, t._node = t._node, None if node is None else replay_node(node, self.chain, t._array)
         hand_over(t._meta, before, t._node)
         self.version = t._version_cell[0]
+
+    def settle(self, t: Tensor) -> None:
+        """Let the chain lead from the base as it lies now to ``t``. Errors: ViewError where no permutation of its dims does."""
+        meta = self.base._meta
+        if meta is None or not meta.reshaped:
+            return
+        base: Any = self.base._array
+        array: Any = t._array
+        shape = self.chain[0].shape
+        if shape == base.shape and _one_place(replay(base, self.chain), array):
+            return
+        for dims in itertools.permutations(range(base.ndim)) if base.ndim <= MOST_DIMS else ():
+            turned = base.transpose(dims)
+            if tuple(n for n in turned.shape if n != 1) != tuple(n for n in shape if n != 1):
+                continue
+            if _one_place(replay(turned.reshape(shape), self.chain), array):
+                before = (
+                    Step(_row("permute"), (None, dims), None, 1, base.shape),
+                    Step(_row("view"), (None, shape), None, 1, turned.shape),
+                )
+                transaction = current.get()
+                if transaction is not None:
+                    transaction.attribute(self, "chain")
+                self.chain = (*before, *self.chain)
+                return
+        raise ViewError("A view whose base was given another shape in place, and then other values, has no history.")
+
+
+MOST_DIMS: Final = 5
+
+
+def _row(name: str) -> Op:
+    return OPS[name][0]
+
+
+def _one_place(a: Any, b: Any) -> bool:
+    """Whether two arrays are the same elements of one memory, in the same order."""
+    return (
+        a.shape == b.shape
+        and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        and all(s == t for n, s, t in zip(a.shape, a.strides, b.strides, strict=True) if n > 1)
+    )
 
 
 def replay(array: Any, chain: tuple[Step, ...]) -> Any:

@@ -16,7 +16,7 @@ from engine.errors import AutogradError, DtypeError, LeafError, ShapeError, Tens
 from engine.grad_mode import InferenceCell, grad_enabled, inference_enabled
 from engine.node import AccumulateGrad, Node, hand_over, sequence
 from engine.plan import Plan, written_plan
-from engine.tensor import Tensor, array_of, node_of
+from engine.tensor import Tensor, _meta_of, array_of, node_of
 from engine.transaction import current
 from engine.view import Step, View, forbidden, replay, replay_node
 
@@ -115,11 +115,16 @@ def write(t: Tensor, values: Any) -> None:
     if transaction is not None:
         transaction.bytes_of(array)
         transaction.cell(cell)
-    if not array.flags.writeable:
-        array.flags.writeable = True  # what NumPy broadcast without repeating an element
-    array[...] = values
+    _writable(array)[...] = values
     if type(cell) is list:
         cell[0] += 1
+
+
+def _writable(array: Any) -> Any:
+    """The array itself, which NumPy made read-only where it was broadcast, if only without repeating an element."""
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    return array
 
 
 def _category(d: np.dtype[Any]) -> int:
@@ -139,6 +144,7 @@ def set_history(t: Tensor, node: Node | None) -> None:
         hand_over(t._meta, t._node, node)
         t._node = node
         return
+    view.settle(t)
     base = view.base
     if transaction is not None:
         transaction.attribute(base, "_node")
@@ -166,6 +172,10 @@ def reshaped(t: Tensor, seen: Tensor) -> Tensor:
     if type(t._version_cell) is list:
         t._version_cell[0] += 1
     t._array = seen._array
+    meta = _meta_of(t)
+    if transaction is not None:
+        transaction.attribute(meta, "reshaped")
+    meta.reshaped = True
     if t._view is not None and seen._view is not None:
         t._view = View(t._view.base, seen._view.chain, t._version_cell[0], t._view.creation)
     if type(node) is AccumulateGrad:
@@ -193,7 +203,7 @@ class CopySlices(Plan):
         if isinstance(g, Tensor):
             return self._on_tensors(g, saved, chain, inner_attrs)
         whole = np.array(g)
-        part = replay(whole, chain)
+        part = _writable(replay(whole, chain))
         produced = self.inner.backward(np.array(part), saved, inner_attrs)
         part[...] = 0 if produced[0] is None else _fitted(produced[0], part.shape)
         return (whole, *produced[1:])
@@ -202,7 +212,7 @@ class CopySlices(Plan):
         from engine.rules import rules
 
         region = np.zeros(g._array.shape, dtype=bool)
-        replay(region, chain)[...] = True
+        _writable(replay(region, chain))[...] = True
         part = rules._as_strided_chain(g, chain) if type(g) is Tensor else _step_by_step(g, chain)
         produced = self.inner.backward(part, saved, inner_attrs)
         if produced[0] is None:

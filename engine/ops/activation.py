@@ -40,19 +40,23 @@ def _elu(input: Any, pos: float, neg: float, rate: float) -> Any:
     kind="pointwise",
     forms="",
     samples=over(Sample(array(2, 3), 1.2, 0.7, 0.5)),
-    vjp={"input": lambda g, input, neg, rate: g * rules._elu_slope(input, 0.0, neg * rate, rate)},
+    vjp={
+        "input": lambda g, input, neg, rate: (
+            g * rules.where(input < 0, rules._elu_slope(input, 0.0, neg * rate, rate), 0)
+        )
+    },
 )
 def _elu_slope(input: Any, pos: Any, neg: Any, rate: Any) -> Any:
     """The derivative of an exponential unit: ``pos`` above zero, ``neg·exp(rate·input)`` at and below.
 
-    Gradient: g·rate·neg·exp(rate·input), zero above zero. Source: aten::elu_backward.
+    Gradient: g·rate·neg·exp(rate·input) below zero, else zero. Source: aten::elu_backward, aten::elu_double_backward.
     """
     return _slope(input, pos, neg, rate)
 
 
 @in_single
 def _slope(input: Any, pos: float, neg: float, rate: float) -> Any:
-    return np.where(input > 0, input.dtype.type(pos), np.exp(np.minimum(input, 0) * rate) * neg)
+    return np.where(input <= 0, np.exp(np.minimum(input, 0) * rate) * neg, input.dtype.type(pos))
 
 
 @op(

@@ -223,8 +223,8 @@ def l1_loss_weight(input: Any, target: Any, reduction: Any, weight: Any) -> Any:
 
 
 def _bent(g: Any, apart: Any, most: float, scale: float, reduction: str) -> Any:
-    """The gradient of a loss that is a parabola within ``most`` of zero and straight beyond."""
-    return rules.clamp(apart, -most, most) * (_per_element(g, reduction, apart.shape) * scale)
+    """The gradient of a loss that is a parabola within ``most`` of zero and straight from there on: its own ends there."""
+    return rules.hardtanh(apart, -most, most) * (_per_element(g, reduction, apart.shape) * scale)
 
 
 @op(

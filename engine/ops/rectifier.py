@@ -24,9 +24,13 @@ THRESHOLD = Domain("bc", "\"threshold_cpu\" not implemented for '{dtype}'")
 HARDTANH = Domain("b", "Bool inputs not supported for hardtanh", DtypeError)
 CLAMP = Domain("c", "clamp is not supported for complex types", UnsupportedDtypeError)
 
+INF = float("inf")
+
 
 def _within(input: Any, low: float, high: float, closed: bool) -> Any:
-    return (input >= low) & (input <= high) if closed else (input > low) & (input < high)
+    if closed:
+        return (input >= low) & (input <= high)
+    return input > low if high == INF else ~((input <= low) | (input >= high))  # infinity and NaN as PyTorch has them
 
 
 @op(
@@ -56,9 +60,6 @@ def _piecewise_backward(
         )
     inner = grad_output * within if within != 1 else grad_output
     return np.where(where, inner, grad_output * beyond if beyond != 1 else grad_output)
-
-
-INF = float("inf")
 
 
 @in_single
@@ -407,7 +408,7 @@ def _softshrink(input: Any, lambd: Any) -> Any:
     names=("nn.functional.threshold", "threshold"),
     forms="function",
     samples=lambda: [Sample(*s.args, 0.2, -1.5, tags=s.tags) for s in unary()()],
-    vjp={"input": lambda g, input, threshold: lean(_piecewise_backward, g, input, threshold, INF, False, 1.0, 0.0)},
+    vjp={"input": lambda g, input, threshold: lean(_piecewise_backward, g, input, -INF, threshold, True, 0.0, 1.0)},
 )
 def threshold(input: Any, threshold: Any, value: Any) -> Any:
     """``input`` where it exceeds ``threshold``, ``value`` elsewhere.

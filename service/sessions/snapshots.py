@@ -214,7 +214,8 @@ class _Taker:
     def _meta(self, meta: Meta) -> list[Any]:
         if meta.hooks or meta.post_hooks:
             raise Unstorable("a hook")
-        return [meta.retains_grad, None if meta.grad is None else self.tensor(meta.grad)]
+        grad = None if meta.grad is None else self.tensor(meta.grad)
+        return [meta.retains_grad, grad, True] if meta.reshaped else [meta.retains_grad, grad]
 
     def _leaf(self, node: AccumulateGrad) -> list[Any]:
         held = None if node.tensor is None else node.tensor()
@@ -348,8 +349,9 @@ class _Restorer:
             session_id, name=data["name"], default_dtype=dtypes.DTYPES[data["default_dtype"]], limits=limits
         )
         self.script = Reader(data["values"]["table"], session.space, self.tensors, self.edge).values
-        for meta, (retains, grad) in zip(self.metas, data["metas"], strict=True):
+        for meta, (retains, grad, *reshaped) in zip(self.metas, data["metas"], strict=True):
             meta.retains_grad = retains
+            meta.reshaped = bool(reshaped)
             meta.grad = None if grad is None else self.tensors[grad]
         for node, row in zip(self.nodes, data["nodes"], strict=True):
             (self._leaf if len(row) == 5 else self._node)(node, row)

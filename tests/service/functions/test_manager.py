@@ -131,7 +131,9 @@ def test_conditions_hold_for_requests_that_race(make: Make) -> None:
 
 def test_work_that_takes_too_long_is_ended(make: Make) -> None:
     async def work() -> None:
-        functions = make(limits=Limits(script_steps=10**9), request_seconds=0.2)  # time ends it, not the number of steps
+        functions = make(
+            limits=Limits(script_steps=10**9), request_seconds=0.2
+        )  # time ends it, not the number of steps
         for code in (
             "def f(x):\n    while True:\n        x = x + 1\n",
             "def f(x):\n    while x.sum() > 0:\n        x = x + 1\n    return x\n",
