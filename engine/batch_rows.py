@@ -165,6 +165,13 @@ def _embedding(op: Op, bound: list[Any], level: int, size: int) -> Any:
     return run(op, [weight, indices.physical, *bound[2:]])
 
 
+@rule("embedding.functional")
+def _embedding_functional(op: Op, bound: list[Any], level: int, size: int) -> Any:
+    if bound[3] is not None:  # max_norm: rows of the weight are written
+        return looped(op, bound, level, size)
+    return front(op.kernel(*bound), level, size)
+
+
 @rule("copy", "fill.Tensor")
 def _copy(op: Op, bound: list[Any], level: int, size: int) -> Any:
     target, source = bound[0], bound[1]

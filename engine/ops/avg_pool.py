@@ -10,6 +10,7 @@ import numpy as np
 from engine.domain import real
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Op, Sample, Spec, op
+from engine.places import zeros
 from engine.pooling import Windows, windows
 from engine.rules import rules
 from engine.samples import array, over
@@ -164,7 +165,7 @@ _ROWS = {d: _row(d) for d in (2, 3)}
                 g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
             )
         ),
-        "input": lambda g: None,
+        "input": lambda g, input_shape: zeros(input_shape, g),
     },
 )
 def _avg_pool_backward(

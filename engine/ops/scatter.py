@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,30 @@ def _cut(src: Any, index: Any) -> Any:
     return src[tuple(slice(n) for n in index.shape)] if src.ndim == index.ndim else np.reshape(src, -1)[: index.size]
 
 
+def _to_src(g: Any, dim: Any, index: Any, src_shape: Any) -> Any:
+    """A gradient at the indices; zeros in the part of src beyond the corner that the index covers."""
+    return _filled(rules.gather(g, dim, index), tuple(src_shape))
+
+
+def _filled(corner: Any, shape: tuple[int, ...]) -> Any:
+    """What belongs to the corner of a source, with zeros to the source's shape."""
+    if tuple(corner.shape) == shape:
+        return corner
+    if len(corner.shape) != len(shape):
+        return rules.reshape(_filled(rules.reshape(corner, (-1,)), (math.prod(shape),)), shape)
+    pads = [k for m, n in zip(reversed(corner.shape), reversed(shape), strict=True) for k in (0, n - m)]
+    return rules.constant_pad_nd(corner, pads)
+
+
+def _corner(src: Any, shape: tuple[int, ...]) -> Any:
+    """As ``_cut``, on record."""
+    if len(src.shape) != len(shape):
+        return rules.reshape(rules.narrow(rules.reshape(src, (-1,)), 0, 0, math.prod(shape)), shape)
+    for d, n in enumerate(shape):
+        src = src if src.shape[d] == n else rules.narrow(src, d, 0, n)
+    return src
+
+
 def _written(input: Any) -> Any:
     """A contiguous copy of the input."""
     return np.array(input, order="C")
@@ -84,7 +109,7 @@ def _src_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Estimate:
     samples=_with(..., grid=APART),
     vjp={
         "input": lambda g, dim, index: rules.scatter(g, dim, index, 0),
-        "src": lambda g, dim, index: rules.gather(g, dim, index),
+        "src": _to_src,
     },
 )
 def scatter(input: Any, dim: Any, index: Any, src: Any) -> Any:
@@ -216,7 +241,7 @@ def _add_meta(input: Spec, dim: int, index: Spec, src: Spec) -> Estimate:
     kind="linear",
     forms=FORMS,
     samples=_with(...),
-    vjp={"input": lambda g: g, "src": lambda g, dim, index: rules.gather(g, dim, index)},
+    vjp={"input": lambda g: g, "src": _to_src},
 )
 def scatter_add(input: Any, dim: Any, index: Any, src: Any) -> Any:
     """A copy with elements added: ``out[index[i][j]][j] += src[i][j]`` for dim 0; an index may come several times.
@@ -251,6 +276,8 @@ def _two_meta(input: Spec, dim: int, index: Spec, src: Spec, reduce: str, includ
 def _reduced(
     g: Any, input: Any, dim: Any, index: Any, src: Any, reduce: Any, include_self: Any, result: Any
 ) -> tuple[Any, Any]:
+    whole, src = tuple(src.shape), _corner(src, tuple(index.shape))
+
     def at(x: Any) -> Any:
         return rules.gather(x, dim, index)
 
@@ -274,7 +301,7 @@ def _reduced(
         src_hit = rules.where(src == at(result), ones(src.shape, g), 0)
         share = g / rules.scatter_add(hit, dim, index, src_hit)
         to_input, to_src = hit * share, src_hit * at(share)
-    return to_input if include_self else rules.scatter(to_input, dim, index, 0), to_src
+    return to_input if include_self else rules.scatter(to_input, dim, index, 0), _filled(to_src, whole)
 
 
 @op(

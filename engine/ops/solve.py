@@ -245,17 +245,70 @@ def linalg_solve(A: Any, B: Any, left: Any) -> Any:
 # -- determinants -------------------------------------------------------------------------------------------------------
 
 
-def _to_cofactor(g: Any, A: Any) -> Any:
-    """Of C = det(A)·A⁻ᵀ: conj(det)·(sum(g∘A⁻ᴴ)·A⁻ᴴ - A⁻ᴴ gᵀ A⁻ᴴ)."""
-    star = adjoint(rules.linalg_inv(A))
-    scale = rules._linalg_det(A).conj()
-    trace = rules.sum(g * star, (-2, -1))
-    return _wide(scale) * (_wide(trace) * star - star @ transposed(g) @ star)
-
-
 def _wide(scalars: Any) -> Any:
     """One number a matrix, ready to be multiplied with the matrices."""
     return rules.unsqueeze(rules.unsqueeze(scalars, -1), -1)
+
+
+def _third(h: Any, g: Any, A: Any) -> Any:
+    """conj(D³det(A)[h, conj(g)]), with S = A⁻ᴴ: NaN for a singular matrix."""
+    star = adjoint(rules.linalg_inv_ex(A)[0])
+    scale, x = rules._linalg_det(A).conj(), h.conj()
+    to_x, to_g = star @ transposed(x) @ star, star @ transposed(g) @ star
+    of_x, of_g = (_wide(rules.sum(v * star, (-2, -1))) for v in (x, g))
+    both = _wide(rules.sum(x * to_g, (-2, -1)))
+    mixed = to_x @ transposed(g) @ star + to_g @ transposed(x) @ star
+    return _wide(scale) * ((of_x * of_g - both) * star - of_g * to_x - of_x * to_g + mixed)
+
+
+def _tame(A: Any) -> tuple[Any, Any]:
+    """Inverses, and which of them are to be trusted."""
+    inverse, info = _inverted(A)
+    with np.errstate(invalid="ignore", over="ignore"):
+        span = np.linalg.norm(A, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1))
+        return inverse, np.isfinite(span) & (span * A.shape[-1] * np.finfo(A.dtype).eps < 1e-3) & (info == 0)
+
+
+def _singular(A: Any, tame: Any) -> tuple[Any, Any, Any, Any]:
+    """U, S, Vᴴ and the determinant of U Vᴴ; of the identity for matrices that are tame."""
+    u, s, vh = np.linalg.svd(np.where(tame[..., None, None], np.eye(A.shape[-1], dtype=A.dtype), A))
+    return u, s, vh, (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+
+
+@op(
+    "_cofactor_change(Tensor g, Tensor A) -> Tensor",
+    meta=lambda g, A: heavy(A, 90, A, copies=10),
+    kind="opaque",
+    forms="",
+    samples=over(
+        Sample(array(3, 3), _well(3, 3)),
+        Sample(array(2, 2, 2), _well(2, 2, 2)),
+        Sample(np.zeros((0, 3, 3)), np.zeros((0, 3, 3)), tags=("empty",)),
+    ),
+    vjp={"g": lambda h, A: rules._cofactor_change(h.conj(), A).conj(), "A": _third},
+)
+def _cofactor_change(g: Any, A: Any) -> Any:
+    """What the cofactors' gradient g is for the matrices, singular ones too: the second derivative of a determinant. Source: engine.
+
+    With A = U S Vᴴ the second derivative at S is that of a diagonal matrix: products of all but two singular values.
+    """
+    n = A.shape[-1]
+    if A.size == 0:
+        return np.zeros_like(A)
+    inverse, tame = _tame(A)
+    star = np.swapaxes(inverse, -1, -2).conj()
+    trace = (g * star).sum((-2, -1))[..., None, None]
+    direct = np.linalg.det(A).conj()[..., None, None] * (trace * star - star @ np.swapaxes(g, -1, -2) @ star)
+    if tame.all():
+        return direct.astype(A.dtype)
+    u, s, vh, phase = _singular(A, tame)
+    own = np.eye(n, dtype=bool)
+    left = np.where(own[:, None] | own[None], 1, s[..., None, None, :]).prod(-1)
+    left = np.where(own, 0, left)
+    turned = np.swapaxes(u, -1, -2) @ g @ np.swapaxes(vh, -1, -2)
+    diagonal = left @ np.diagonal(turned, axis1=-2, axis2=-1)[..., None]
+    careful = phase.conj() * (u @ (np.where(own, diagonal, 0) - left * np.swapaxes(turned, -1, -2)) @ vh)
+    return np.where(tame[..., None, None], direct, careful).astype(A.dtype)
 
 
 @op(
@@ -264,23 +317,19 @@ def _wide(scalars: Any) -> Any:
     kind="opaque",
     forms="",
     samples=over(*_squares()),
-    vjp={"A": _to_cofactor},
+    vjp={"A": lambda g, A: rules._cofactor_change(g, A)},
 )
 def _cofactor(A: Any) -> Any:
     """The cofactors of square matrices, of singular ones too: what a determinant changes by. Source: engine."""
     n = A.shape[-1]
     if A.size == 0:
         return np.zeros_like(A)
-    inverse, info = _inverted(A)
-    span = np.linalg.norm(A, 1, (-2, -1)) * np.linalg.norm(inverse, 1, (-2, -1))
-    with np.errstate(invalid="ignore"):
-        tame = np.isfinite(span) & (span * n * np.finfo(A.dtype).eps < 1e-3) & (info == 0)
+    inverse, tame = _tame(A)
     direct = np.linalg.det(A)[..., None, None] * np.swapaxes(inverse, -1, -2)
     if tame.all():
         return direct.astype(A.dtype)
-    u, s, vh = np.linalg.svd(np.where(tame[..., None, None], np.eye(n, dtype=A.dtype), A))
+    u, s, vh, phase = _singular(A, tame)
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
-    phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
     careful = phase * ((u * others[..., None, :]).conj() @ vh.conj())
     return np.where(tame[..., None, None], direct, careful).astype(A.dtype)
 
