@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.backward import accumulate
 from engine.tensor import Tensor, node_of
-from service.steps.verbs import trace_listener
+from service.steps.verbs import trace_listener, walk_json
 
 __all__ = ["LeftOut", "Traces"]
 
@@ -27,9 +27,10 @@ class Traces:
         """``root.backward(…)``, told. Errors: the engine's."""
         node = node_of(root)
         events: list[dict[str, Any]] = []
-        listen = trace_listener(events)
+        passed: list[int] = [0]
+        listen = trace_listener(events, passed)
         accumulate(root, gradient, retain_graph, create_graph, inputs, trace=listen)
-        self.kept.append({"root": None if node is None else f"n{node.seq}", "trace": events})
+        self.kept.append({"root": None if node is None else f"n{node.seq}", **walk_json(events, passed)})
 
 
 class LeftOut:

@@ -23,10 +23,10 @@ from service.steps.errors import InvalidInput
 from service.steps.outcome import Outcome
 from service.steps.workspace import Workspace
 
-__all__ = ["VERBS", "Verb", "run_verb", "trace_listener", "verb"]
+__all__ = ["VERBS", "Verb", "run_verb", "trace_listener", "verb", "walk_json"]
 
 MOST_TRACED: Final = 1_000
-"""Nodes that a trace reports; a longer walk is cut there and says so."""
+"""Nodes that a trace tells; of a longer walk it tells the first, and how many there were."""
 MOST_TRACED_ELEMENTS: Final = 4_000_000
 """Elements that the values of one trace have together; past them a value is told by its shape and dtype alone."""
 
@@ -121,17 +121,26 @@ def backward(
     """
     workspace.charge_backward([tensor], create_graph)
     events: list[dict[str, Any]] = []
-    listen = trace_listener(events) if trace else None
+    passed: list[int] = [0]
+    listen = trace_listener(events, passed) if trace else None
     metas = accumulate(tensor, gradient, retain_graph, create_graph, inputs, trace=listen)
     reached = workspace.names_of({id(m) for m in metas})
     value: dict[str, Any] = {"gradients": {name: workspace.lookup(name).grad for name in reached}}
     if trace:
-        value["trace"] = events
+        value |= walk_json(events, passed)
     return Outcome(value=value)
 
 
-def trace_listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
-    """What ``accumulate`` tells of each node goes into ``events``, as plain data and arrays: bounded in nodes and elements."""
+def walk_json(events: list[dict[str, Any]], passed: list[int]) -> dict[str, Any]:
+    """A walk as it is answered: the nodes told, how many it passed, and whether that is more."""
+    return {"trace": events, "nodes": passed[0], "truncated": passed[0] > len(events)}
+
+
+def trace_listener(events: list[dict[str, Any]], passed: list[int]) -> Callable[[Event], None]:
+    """What ``accumulate`` tells of each node goes into ``events``, as plain data and arrays: bounded in nodes and elements.
+
+    passed: one number, to which each node is counted, also those that are not told.
+    """
     room = MOST_TRACED_ELEMENTS
 
     def shown(g: Any) -> Any:
@@ -142,6 +151,7 @@ def trace_listener(events: list[dict[str, Any]]) -> Callable[[Event], None]:
 
     def listen(event: Event) -> None:
         node, upstream, produced = event
+        passed[0] += 1
         if len(events) >= MOST_TRACED:
             return
         entry: dict[str, Any] = {"node": f"n{node.seq}", "name": node.name().removeprefix("torch::autograd::")}

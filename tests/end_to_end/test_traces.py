@@ -74,6 +74,16 @@ def test_a_traced_run_tells_what_the_verb_tells(http: httpx.Client, session: str
     http.delete(other)
 
 
+def test_a_long_walk_says_that_it_is_cut(http: httpx.Client, session: str) -> None:
+    code = "w = torch.ones(1, requires_grad=True)\nlong = w\nfor _ in range(1_200):\n    long = long + 1\nlong.sum().backward()"
+    (walk,) = run(http, session, code, trace=True)["traces"]
+    assert (len(walk["trace"]), walk["nodes"], walk["truncated"]) == (1_000, 1_202, True)
+    told = http.post(f"{session}/tensors/long/backward", json={"trace": True}).json()
+    assert (len(told["trace"]), told["nodes"], told["truncated"]) == (1_000, 1_201, True)
+    (walk,) = run(http, session, "(w * 2).sum().backward()", trace=True)["traces"]
+    assert (len(walk["trace"]), walk["nodes"], walk["truncated"]) == (3, 3, False)
+
+
 def test_a_trace_is_what_node_hooks_see(http: httpx.Client, session: str) -> None:
     run(http, session, CODE)
     (walk,) = run(http, session, "out.backward()", trace=True)["traces"]

@@ -32,6 +32,8 @@ class Walk(Model):
 
     root: str | None = Field(description="the node that it began at, as in the graph")
     trace: list[dict[str, Any]] = Field(description="as backward answers it with trace")
+    nodes: int = Field(description="the nodes that it passed")
+    truncated: bool = Field(description="whether it passed more nodes than trace tells, which is at most 1,000")
 
 
 class RunAnswer(Model):

@@ -112,7 +112,9 @@ class Gradients(Model):
     """The accumulated gradients of the named tensors that the walk reached."""
 
     gradients: dict[str, Values]
-    trace: list[TraceEvent] | None = None
+    trace: list[TraceEvent] | None = Field(None, description="the first 1,000 nodes of the walk")
+    nodes: int | None = Field(None, description="with trace: the nodes that the walk passed")
+    truncated: bool | None = Field(None, description="with trace: whether the walk passed more nodes than trace tells")
 
 
 class Detach(Model):

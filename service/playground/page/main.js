@@ -115,13 +115,13 @@ async function onran() {
   await showSession();
 }
 
-async function onstep({ trace }) {
+async function onstep({ trace, nodes }) {
   showTab("graph");
   if (trace.length <= MOST_NODES && trace.some((event) => !view.places?.has(event.node))) {
     state.apart = true;
     await view.show(walked(trace, view.graph), [], "").catch(() => {});
   }
-  stepper.start(trace);
+  stepper.start(trace, nodes);
 }
 
 // What was drawn for a walk alone gives way to the session's graph.

@@ -151,7 +151,7 @@ class Cell {
             "p",
             { class: "walked" },
             answer.traces.slice(-1).map((trace) =>
-              h("button", { type: "button", class: "through", onclick: () => this.notebook.step(trace) }, "Step through backward", h("span", null, `${trace.trace.length} ${trace.trace.length === 1 ? "node" : "nodes"}`)),
+              h("button", { type: "button", class: "through", onclick: () => this.notebook.step(trace) }, "Step through backward", h("span", null, trace.truncated ? `the first ${trace.trace.length} of ${trace.nodes} nodes` : `${trace.nodes} ${trace.nodes === 1 ? "node" : "nodes"}`)),
             ),
           )
         : null,

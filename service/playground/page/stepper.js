@@ -39,8 +39,9 @@ export class Stepper {
     return !this.element.hidden;
   }
 
-  start(events) {
+  start(events, nodes) {
     this.events = events;
+    this.cut = nodes > events.length ? ` (the first of ${nodes} nodes)` : "";
     this.element.hidden = false;
     this.go(0).then(() => this.view.fit(1, 0.6)); // the graph has less room now
     this.forward.focus({ preventScroll: true });
@@ -62,7 +63,7 @@ export class Stepper {
     this.forward.setAttribute("aria-disabled", String(this.at === this.events.length - 1));
     const known = this.view.places?.get(event.node)?.node;
     const called = known?.tensor ?? null;
-    replace(this.place, `Step ${this.at + 1} of ${this.events.length}`, h("b", null, event.name), called ? h("span", { class: "of" }, called) : null);
+    replace(this.place, `Step ${this.at + 1} of ${this.events.length}${this.cut}`, h("b", null, event.name), called ? h("span", { class: "of" }, called) : null);
     this.show();
     replace(this.body, this.told(event, known, called));
     const rule = event.op ? await this.rule(event.op, event.name) : null;
