@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +56,36 @@ def test_a_key_is_asked_for_by_a_real_401(browser: Any, tmp_path: Path) -> None:
         assert page.locator("#key[open]").count() == 0
         assert [w for w in playground.wrong if "401" in w] == playground.wrong
         assert key not in page.evaluate("JSON.stringify(localStorage) + location.href")
+
+
+def test_what_is_taken_along_reads_the_key_from_the_environment(
+    browser: Any, tmp_path: Path, require_tool: Callable[[str], Path]
+) -> None:
+    file = KeyFile(tmp_path / "keys")
+    _, key = file.create("someone")
+    with opened(browser, keys_file=str(tmp_path / "keys")) as playground:
+        page = playground.page
+        playground.open("new")
+        page.evaluate("key => sessionStorage.setItem('gradwire-key', key)", key)
+        playground.write("print(6 * 7)").run_all()
+        page.click("#tab-requests")
+        texts = {}
+        for language in ("curl", "Python", "JavaScript", "R", "Julia"):
+            page.click(f"[data-language={language}]")
+            texts[language] = page.inner_text(".snippet pre")
+            assert key not in texts[language]
+            assert "GRADWIRE_KEY" in texts[language]
+        commands = {
+            "curl": [str(require_tool("bash")), "-c"],
+            "Python": [sys.executable, "-c"],
+            "JavaScript": [str(require_tool("node")), "--input-type=module", "-e"],
+        }
+        for language, command in commands.items():
+            done = subprocess.run(
+                [*command, texts[language]], capture_output=True, text=True, timeout=60, check=True,
+                env={**os.environ, "GRADWIRE_KEY": key},
+            )  # fmt: skip
+            assert json.loads(done.stdout)["stdout"] == "42\n", language
 
 
 def test_without_a_key_the_cell_says_so(browser: Any, tmp_path: Path) -> None:
