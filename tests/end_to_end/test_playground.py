@@ -278,6 +278,30 @@ def test_a_link_that_is_no_notebook(playground: Playground) -> None:
     assert playground.page.locator(".code-cell").count() == 3
 
 
+def test_an_address_with_a_lesson_and_one_without(playground: Playground) -> None:
+    playground.open("detach")
+    assert playground.page.input_value("#lesson") == "detach"
+    playground.page.goto("about:blank")
+    playground.open("nothing-of-that-name")
+    assert "no lesson" in playground.page.inner_text("#toast")
+
+
+def test_all_of_a_wide_graph_is_seen(playground: Playground) -> None:
+    wide = "import torch\nx = torch.ones(2, requires_grad=True)\nys = [x.sin().exp() * k for k in range(50)]\nsum(ys).sum().backward()"
+    page = playground.write(wide).run_all().page
+    page.wait_for_selector("svg.graph .node")
+    page.click("[aria-label^=Fit]")
+    seen = "() => { const s = document.querySelector('.stage'); return s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight; }"
+    assert page.evaluate(seen)
+
+
+def test_long_output_scrolls_in_its_box_and_an_endless_loop_is_guessed(playground: Playground) -> None:
+    playground.write("for k in range(200):\n    print(k)", "while True:\n    pass").run_all()
+    assert "a loop that does not end?" in playground.outputs()[1]
+    box = playground.page.locator(".stdout")
+    assert box.evaluate("e => e.clientHeight < 600 && e.scrollHeight > 2000 && e.tabIndex === 0")
+
+
 def test_a_key_is_asked_for_and_kept_in_the_tab(playground: Playground) -> None:
     page = playground.page
     refused = '{"type": "/errors/unauthorized", "title": "Unauthorized", "status": 401, "detail": "This service needs a key."}'

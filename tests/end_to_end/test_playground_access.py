@@ -96,6 +96,7 @@ def test_by_keyboard_alone(playground: Playground) -> None:
     assert "Step 2 of 3" in page.inner_text(".place")
     page.keyboard.press("Escape")
     page.wait_for_selector(".stepper", state="hidden")
+    assert "through" in focused(page).split()
     page.wait_for_selector("svg.graph .node.output")  # the session's graph again
     page.focus("#tab-graph")
     tab_to(page, "node")
@@ -103,9 +104,18 @@ def test_by_keyboard_alone(playground: Playground) -> None:
     assert "MulBackward0" in page.inner_text(".card")
     page.keyboard.press("Enter")
     assert page.inner_text(".detail h3") == "y"
+    page.wait_for_function("document.activeElement.matches('.detail')")
     page.focus("#tab-tensors")
     page.keyboard.press("ArrowRight")
     assert page.get_attribute("#tab-functions", "aria-selected") == "true"
+
+
+def test_the_skip_link_keeps_the_notebook(playground: Playground) -> None:
+    page = playground.write("kept = 1").page
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "notebook"
+    assert page.input_value(".code") == "kept = 1"
 
 
 def test_shift_enter_goes_on(playground: Playground) -> None:
@@ -146,6 +156,14 @@ def test_on_a_phone(playground: Playground, lesson: str) -> None:
             "all => all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24).map((e) => e.id)",
         )
         assert small == [], view
+
+
+@pytest.mark.context(**PHONE)
+def test_on_a_phone_a_lesson_is_read_first(playground: Playground) -> None:
+    page = playground.open("lesson=gradients").page
+    page.tap("#views [data-view=graph]")
+    page.select_option("#lesson", "detach")
+    assert page.is_visible("#notebook")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -104,6 +104,8 @@ def test_a_session_that_really_expired_is_built_again(browser: Any) -> None:
         playground.open("lesson=accumulation").run_all()
         old = playground.session()
         playground.page.wait_for_timeout(5_000)
+        playground.page.click("#tab-tensors")
+        playground.page.wait_for_selector("#panel-tensors:has-text('The session expired')")
         playground.page.locator(".run").nth(2).click()
         playground.page.wait_for_selector("#toast.shown:has-text('expired')")
         playground.settled()

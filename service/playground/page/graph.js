@@ -253,12 +253,22 @@ export class GraphView {
   }
 
   // As large as the width allows; smaller, where that shows the whole height and can still be read.
-  fit(most = 1.6, whole = 0) {
+  fit(most, whole) {
     if (!this.size) return;
     const wide = (this.stage.clientWidth - 10) / this.size.width;
     const high = (this.stage.clientHeight - 10) / this.size.height;
-    this.zoom = wide > 0 ? Math.min(most, Math.max(0.45, Math.min(wide, Math.max(high, whole || wide)))) : 1;
+    this.zoom = wide > 0 ? Math.min(most, Math.max(0.45, Math.min(wide, Math.max(high, whole)))) : 1;
     this.scale();
+  }
+
+  // So that all of it is seen, however small.
+  whole() {
+    if (!this.size) return;
+    const wide = (this.stage.clientWidth - 10) / this.size.width;
+    const high = (this.stage.clientHeight - 10) / this.size.height;
+    this.zoom = Math.min(1.6, Math.max(0.01, Math.min(wide, high)));
+    this.scale();
+    this.stage.scrollTo(0, 0);
   }
 
   scale() {
@@ -268,7 +278,7 @@ export class GraphView {
 
   zoomed(factor) {
     if (!this.svg) return;
-    this.zoom = Math.min(3, Math.max(0.2, this.zoom * factor));
+    this.zoom = Math.min(3, Math.max(Math.min(0.2, this.zoom), this.zoom * factor));
     this.scale();
   }
 

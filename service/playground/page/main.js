@@ -82,7 +82,7 @@ const narrow = () => matchMedia("(max-width: 59.99rem)").matches;
 
 function openTensor(name) {
   showTab("tensors");
-  tensors.open(name);
+  tensors.open(name).then(() => tensors.detail.focus({ preventScroll: true }));
 }
 
 // -- the graph --------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ function graphPanel() {
       h("span", { class: "gap" }),
       tool("minus", "Smaller", () => view.zoomed(1 / 1.25)),
       tool("plus", "Larger", () => view.zoomed(1.25)),
-      tool("fit", "Fit to the width", () => view.fit()),
+      tool("fit", "Fit: all of it is seen", () => view.whole()),
       tool("save", "Save as SVG", savePicture),
     ),
     view.hold,
@@ -285,6 +285,7 @@ function choose(id) {
   const lesson = LESSONS.find((l) => l.id === id);
   history.pushState(null, "", lesson ? `#lesson=${id}` : "#new");
   load(lesson ?? BLANK, lesson);
+  if (narrow()) showNotebook();
 }
 
 async function fromAddress() {
@@ -298,8 +299,11 @@ async function fromAddress() {
     }
   }
   if (kind === "new") return load(BLANK, null);
-  const lesson = LESSONS.find((l) => l.id === rest) ?? LESSONS[0];
+  const asked = kind === "lesson" ? rest : location.hash.slice(1);
+  const found = LESSONS.find((l) => l.id === asked);
+  const lesson = found ?? LESSONS[0];
   load(lesson, lesson);
+  if (asked && !found && kind !== "n") tell("The address names no lesson that there is. This is the first.");
 }
 
 // What is edited stays in the address, so that a reload brings it back.
@@ -337,6 +341,11 @@ function start() {
     tell("A new session begins with the next cell.");
   });
   find("share").addEventListener("click", share);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address stays that of the notebook
+    showNotebook();
+    find("notebook").focus();
+  });
   find("helped").addEventListener("click", () => find("help").showModal());
   find("notebook").append(notebook.element);
   document.addEventListener("click", (event) => {

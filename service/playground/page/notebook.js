@@ -11,6 +11,9 @@ import { number } from "./values.js";
 
 const PAUSE = 16; // ms between two runs of a repeated cell, so that the page is drawn
 
+// What scrolls in its box can be reached by the keyboard.
+const long = (text) => (text.split("\n").length > 20 ? 0 : null);
+
 class Cell {
   constructor(notebook, { kind, content }) {
     this.notebook = notebook;
@@ -143,9 +146,9 @@ class Cell {
     const value = answer.value?.repr;
     replace(
       this.output,
-      answer.stdout ? h("pre", { class: "stdout" }, answer.stdout.replace(/\n$/, ""), answer.truncated ? h("em", null, "\n… the rest is left out") : null) : null,
+      answer.stdout ? h("pre", { class: "stdout", tabindex: long(answer.stdout) }, answer.stdout.replace(/\n$/, ""), answer.truncated ? h("em", null, "\n… the rest is left out") : null) : null,
       plots,
-      value && !plots?.length ? h("pre", { class: "value" }, value) : null,
+      value && !plots?.length ? h("pre", { class: "value", tabindex: long(value) }, value) : null,
       (answer.traces ?? []).length
         ? h(
             "p",
@@ -160,7 +163,8 @@ class Cell {
 
   fail(problem) {
     const line = problem.body?.line;
-    const detail = problem.message;
+    const endless = /script_steps allows/.test(problem.message) ? " (a loop that does not end?)" : "";
+    const detail = problem.message + endless;
     const [, kind, rest] = /^(\w+(?:Error|Exception|Interrupt)): (.*)$/s.exec(detail) ?? [];
     this.output.append(
       h("div", { class: "error", role: "alert" }, line ? h("span", { class: "where" }, `line ${line}`) : null, h("pre", null, kind ? [h("b", null, `${kind}: `), rest] : detail)),

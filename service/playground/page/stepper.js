@@ -42,6 +42,7 @@ export class Stepper {
   start(events, nodes) {
     this.events = events;
     this.cut = nodes > events.length ? ` (the first of ${nodes} nodes)` : "";
+    if (!this.open) this.from = document.activeElement;
     this.element.hidden = false;
     this.go(0).then(() => this.view.fit(1, 0.6)); // the graph has less room now
     this.forward.focus({ preventScroll: true });
@@ -49,10 +50,18 @@ export class Stepper {
 
   close() {
     if (!this.open) return;
+    const within = this.element.contains(document.activeElement);
     this.element.hidden = true;
     this.view.unwalk();
     this.view.fit(1, 0.78);
+    if (within) this.back();
     this.onclose?.();
+  }
+
+  // The keyboard's focus goes back to where the walk was begun; where that is not seen, to the graph.
+  back() {
+    const seen = this.from?.isConnected && this.from.getClientRects().length > 0;
+    (seen ? this.from : this.view.stage.querySelector('[tabindex="0"]'))?.focus({ preventScroll: true });
   }
 
   async go(to) {

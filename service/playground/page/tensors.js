@@ -1,5 +1,6 @@
 // The session's tensors, and one of them looked at: as printed, as a table, a heat map, a histogram; its gradient too.
 
+import { expired } from "./api.js";
 import { h, replace } from "./dom.js";
 import { shapeText } from "./graph.js";
 import { heatMap, histogram } from "./plots.js";
@@ -24,13 +25,21 @@ export class Tensors {
     this.way = "table";
     this.what = "value";
     this.list = h("div", { class: "list" });
-    this.detail = h("section", { class: "detail", "aria-label": "One tensor", hidden: true });
+    this.detail = h("section", { class: "detail", "aria-label": "One tensor", tabindex: -1, hidden: true });
     this.element = h("div", { class: "tensors" }, this.list, this.detail);
   }
 
   async refresh() {
     if (!this.api.session) return this.draw([]);
-    const found = await this.api.tensors();
+    let found;
+    try {
+      found = await this.api.tensors();
+    } catch (problem) {
+      if (!expired(problem)) throw problem;
+      this.detail.hidden = true;
+      replace(this.list, h("p", { class: "empty" }, "The session expired. Run a cell: a new one begins, and the cells that had run are run again."));
+      return;
+    }
     this.draw(found);
     if (this.name && found.some((t) => t.id === this.name)) await this.open(this.name, true);
     else this.detail.hidden = true;
