@@ -291,7 +291,7 @@ def test_all_of_a_wide_graph_is_seen(playground: Playground) -> None:
     page = playground.write(wide).run_all().page
     page.wait_for_selector("svg.graph .node")
     page.click("[aria-label^=Fit]")
-    seen = "() => { const s = document.querySelector('.stage'); return s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight; }"
+    seen = "() => { const s = document.querySelector('.stage'); return s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight }"
     assert page.evaluate(seen)
 
 
