@@ -211,8 +211,6 @@ class CopySlices(Plan):
     def _on_tensors(self, g: Tensor, saved: Any, chain: tuple[Step, ...], inner_attrs: Any) -> tuple[Any, ...]:
         from engine.rules import rules
 
-        region = np.zeros(g._array.shape, dtype=bool)
-        _writable(replay(region, chain))[...] = True
         part = rules._as_strided_chain(g, chain) if type(g) is Tensor else _step_by_step(g, chain)
         produced = self.inner.backward(part, saved, inner_attrs)
         if produced[0] is None:
@@ -221,7 +219,29 @@ class CopySlices(Plan):
             from engine.view import _replay_vjp
 
             inside = _replay_vjp(rules.sum_to_size(produced[0], part.shape), chain)
-        return (rules.where(region, inside, g), *produced[1:])
+        return (_patched(g, inside, chain), *produced[1:])
+
+
+_PARTS = frozenset({"_real", "imag", "view_as_real", "view_as_complex"})
+"""Views of a part of each number, or of numbers as parts of others."""
+
+
+def _patched(g: Tensor, inside: Tensor, chain: tuple[Step, ...]) -> Any:
+    """``g`` with what is ``inside`` in the region that a chain leads to; a region may be one part of complex numbers."""
+    from engine.rules import rules
+
+    if not any(step.op.schema.name in _PARTS for step in chain):
+        region = np.zeros(g._array.shape, dtype=bool)
+        _writable(replay(region, chain))[...] = True
+        return rules.where(region, inside, g)
+    numbers = np.zeros(g._array.shape, g._array.dtype)
+    part = _writable(replay(numbers, chain))
+    part[...] = 1 + 1j if part.dtype.kind == "c" else 1
+    if numbers.dtype.kind != "c":
+        return rules.where(numbers != 0, inside, g)
+    inside = rules.view_as_real(rules.contiguous(inside.to(g.dtype)))
+    pairs = np.stack([numbers.real, numbers.imag], -1) != 0
+    return rules.view_as_complex(rules.where(pairs, inside, rules.view_as_real(g)))
 
 
 def _step_by_step(t: Tensor, chain: tuple[Step, ...]) -> Tensor:
