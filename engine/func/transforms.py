@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.backward import grad as walk_back
 from engine.batching import behind, everywhere, front, level_of, mapped, size_of
-from engine.errors import AutogradError, InvalidValueError
+from engine.errors import AutogradError, InvalidValueError, LeafError
 from engine.func.tree import flatten, leaves_of
 from engine.func.vmap import vmap
 from engine.grad_mode import depth, enable_grad
@@ -45,6 +45,21 @@ def _point(t: Tensor) -> Tensor:
     return rules.alias(t) if t.requires_grad else begun(t.detach())
 
 
+def _writable(point: Tensor) -> Tensor:
+    """What a function is given in forward mode: it may be written in place, and the memory is the caller's."""
+    if type(point._node) is not AccumulateGrad:
+        return point
+    given: Tensor = rules.alias(point)
+    given._view = None
+    return given
+
+
+def _untouched(points: Sequence[Tensor], nodes: Sequence[Any]) -> None:
+    """Errors: RuntimeError where a point was written in place: a derivative for it would be one for what was written."""
+    if any(_bottom_node(p) is not n for p, n in zip(points, nodes, strict=True)):
+        raise LeafError("a leaf Variable that requires grad is being used in an in-place operation.")
+
+
 def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
     leaves, build = flatten(tree)
     for leaf in leaves:
@@ -57,7 +72,8 @@ def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
                 f"only Tensors of floating point dtype can require gradients ({function}: got {leaf.dtype})"
             )
     points = [everywhere(leaf, _point) for leaf in leaves]
-    return points, build(points)
+    forward = function in {"jvp", "linearize"}
+    return points, build([everywhere(p, _writable) for p in points] if forward else points)
 
 
 def _pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], create: bool) -> list[Tensor]:
@@ -153,7 +169,9 @@ def grad_and_value(
         with _Transform() as transform:
             chosen, single = _chosen(args, argnums)
             points, built = _points(chosen, "grad_and_value")
+            nodes = [_bottom_node(p) for p in points]
             result = func(*_placed(args, argnums, built), **kwargs)
+            _untouched(points, nodes)
             aux = None
             if has_aux:
                 result, aux = _pair(result, "grad_and_value(f)(*args)")
@@ -247,7 +265,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     with _Transform() as transform:
         points, built = _points(primals, "vjp")
+        nodes = [_bottom_node(p) for p in points]
         result = func(*built)
+        _untouched(points, nodes)
         aux = None
         if has_aux:
             result, aux = _pair(result, "vjp(f, *primals)")
@@ -316,7 +336,9 @@ def jvp(
             )
     with _Transform() as transform:
         points, built = _points(primals, "jvp")
+        nodes = [_bottom_node(p) for p in points]
         result = func(*built)
+        _untouched(points, nodes)
         aux = None
         if has_aux:
             result, aux = _pair(result, "jvp(f, primals, tangents)")
@@ -337,7 +359,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """
     with _Transform() as transform:
         points, built = _points(primals, "linearize")
+        nodes = [_bottom_node(p) for p in points]
         outputs, build = _outputs(func(*built), "jvp(f, primals, tangents)")
+        _untouched(points, nodes)
         keeps = _keeps(transform.nested, leaves_of(primals), outputs, points)
         move = _pushed(outputs, points)
 
