@@ -360,6 +360,10 @@ class Tensor(TensorMethods, Scalars, Storage):
         memo[id(self)] = t
         return t
 
+    def __reduce__(self) -> Any:
+        """How a tensor is made again from bytes: a leaf, without a gradient, as PyTorch's."""
+        return (begun, (self.detach(),)) if self.requires_grad else (wrap, (array_of(self),))
+
     def backward(
         self,
         gradient: Tensor | None = None,
