@@ -277,7 +277,7 @@ def _singular(A: Any, tame: Any) -> tuple[Any, Any, Any, Any]:
 
 @op(
     "_cofactor_change(Tensor g, Tensor A) -> Tensor",
-    meta=lambda g, A: heavy(A, 90, A, copies=10),
+    meta=lambda g, A: heavy(A, 90, A, copies=16),
     kind="opaque",
     forms="",
     samples=over(
@@ -303,8 +303,10 @@ def _cofactor_change(g: Any, A: Any) -> Any:
         return direct.astype(A.dtype)
     u, s, vh, phase = _singular(A, tame)
     own = np.eye(n, dtype=bool)
-    left = np.where(own[:, None] | own[None], 1, s[..., None, None, :]).prod(-1)
-    left = np.where(own, 0, left)
+    left = np.empty_like(A, s.dtype)
+    for i in range(n):
+        left[..., i, :] = np.where(own | own[i], 1, s[..., None, :]).prod(-1)
+    left[..., own] = 0
     turned = np.swapaxes(u, -1, -2) @ g @ np.swapaxes(vh, -1, -2)
     diagonal = left @ np.diagonal(turned, axis1=-2, axis2=-1)[..., None]
     careful = phase.conj() * (u @ (np.where(own, diagonal, 0) - left * np.swapaxes(turned, -1, -2)) @ vh)
