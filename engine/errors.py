@@ -8,6 +8,7 @@
         ├── ShapeError                     shapes that do not fit
         ├── DtypeError                     dtypes that do not fit
         │   └── UnsupportedDtypeError (NotImplementedError)   a dtype for which the operator is not made
+        ├── LinAlgError                    a matrix that is singular or not positive definite
         └── AutogradError                  what the graph does not allow
             ├── GraphFreedError            a second backward without retain_graph
             ├── VersionError               a saved tensor was changed in place
@@ -29,6 +30,7 @@ __all__ = [
     "GraphFreedError",
     "InvalidValueError",
     "LeafError",
+    "LinAlgError",
     "NoDerivativeError",
     "ShapeError",
     "TensorError",
@@ -72,6 +74,10 @@ class DtypeError(TensorError):
 
 class UnsupportedDtypeError(DtypeError, NotImplementedError):
     """A dtype for which the operator is not made: PyTorch's NotImplementedError."""
+
+
+class LinAlgError(TensorError):
+    """A matrix for which a decomposition or a solution does not exist."""
 
 
 class AutogradError(TensorError):

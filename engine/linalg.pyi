@@ -11,6 +11,7 @@ from typing import TypeAlias as _TypeAlias
 from typing import overload as _overload
 
 from engine.dtypes import dtype as _dtype
+from engine.errors import LinAlgError as LinAlgError
 from engine.generator import Generator as _Generator
 from engine.tensor import Tensor as _Tensor
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import spoken
-from engine.errors import DtypeError, ShapeError, TensorError, UnsupportedDtypeError
+from engine.errors import DtypeError, LinAlgError, ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Spec
 from engine.rules import rules
 
@@ -88,17 +88,17 @@ def floating(value: Any, name: str, kernel: str | None = None) -> None:
         raise UnsupportedDtypeError(f"\"{kernel}\" not implemented for '{spoken(value)}'")
 
 
-def failed(name: str, info: Any, sentence: str) -> None:
+def failed(name: str, info: Any, sentence: str, kind: type[TensorError] = LinAlgError) -> None:
     """Errors: RuntimeError for the first matrix whose info is not zero; ``{info}`` in the sentence stands for it."""
     codes = np.asarray(info)
     if codes.ndim == 0:
         if codes:
-            raise TensorError(f"{name}: " + sentence.format(info=int(codes)))
+            raise kind(f"{name}: " + sentence.format(info=int(codes)))
         return
     bad = np.flatnonzero(codes)
     if bad.size:
         first = int(bad[0])
-        raise TensorError(f"{name}: (Batch element {first}): " + sentence.format(info=int(codes.reshape(-1)[first])))
+        raise kind(f"{name}: (Batch element {first}): " + sentence.format(info=int(codes.reshape(-1)[first])))
 
 
 def on_diagonal(rows: int, columns: int | None = None) -> Any:

@@ -65,6 +65,8 @@ MODULES: Final = {
     "nn.functional": "nn/functional.pyi",
     "special": "special.pyi",
 }
+ABOVE: Final = "from engine.generator "
+NAMED: Final = {"linalg": "from engine.errors import LinAlgError as LinAlgError\n"}  # beside the table's
 NOT_A_FIELD: Final = {"count", "index"}  # a tuple has them
 
 
@@ -178,7 +180,7 @@ def _module(path: str) -> str:
             lines += _defined(name, _calls(overloads, results, method=False))
         if {"function", "inplace"} <= forms and f"{full}_" not in OPS and _bound(owner, f"{name}_"):
             lines += _defined(f"{name}_", _in_place(overloads, results, method=False))
-    return _file(results, lines)
+    return _file(results, lines, NAMED.get(path, ""))
 
 
 def _in_place(overloads: Iterable[Op], results: dict[str, tuple[str, ...]], *, method: bool) -> list[_Call]:
@@ -221,12 +223,12 @@ def _symbols() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"__{symbol}__", ()
 
 
-def _file(results: dict[str, tuple[str, ...]], lines: Sequence[str]) -> str:
+def _file(results: dict[str, tuple[str, ...]], lines: Sequence[str], named: str = "") -> str:
     classes = [
         "\n".join([f"class {name}(_NamedTuple):", *(f"    {field}" for field in results[name]), ""])
         for name in sorted(results)
     ]
-    return "\n".join([HEAD, *classes, *lines, ""])
+    return "\n".join([HEAD.replace(ABOVE, named + ABOVE), *classes, *lines, ""])
 
 
 def stubs() -> dict[str, str]:

@@ -150,12 +150,12 @@ def linalg_lu_factor_ex(A: Any, pivot: Any, check_errors: Any) -> Any:
     _taken(A, pivot, "torch.lu_factor")
     packed, pivots, info = _factored(A)
     if check_errors:
-        failed("torch.linalg.lu_factor_ex", info, SINGULAR)
+        failed("torch.linalg.lu_factor_ex", info, SINGULAR, TensorError)
     return packed, pivots, info
 
 
 def _raised(info: Any, name: str) -> None:
-    failed(name, getattr(info, "_array", info), SINGULAR)
+    failed(name, getattr(info, "_array", info), SINGULAR, TensorError)
 
 
 @op(
