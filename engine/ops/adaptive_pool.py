@@ -11,7 +11,6 @@ from engine import dtypes
 from engine.domain import floating
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Op, Sample, Spec, op
-from engine.places import zeros
 from engine.rules import rules
 from engine.samples import array, over
 from engine.taps import Tap, gathered, scattered, windows_of
@@ -83,7 +82,7 @@ def _adaptive_avg(input: Any, output_size: Any) -> Any:
     samples=over(Sample(array(2, 2, 3), array(2, 3, 4), [3, 4])),
     vjp={
         "grad_output": lambda g, grad_output_shape, size: rules._adaptive_avg(g, grad_output_shape[-len(size) :]),
-        "input": lambda g, input_shape: zeros(input_shape, g),
+        "input": lambda g, input_shape: rules.new_zeros(g, input_shape),
     },
 )
 def _adaptive_avg_backward(grad_output: Any, input: Any, size: Any) -> Any:

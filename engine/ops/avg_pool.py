@@ -10,7 +10,6 @@ import numpy as np
 from engine.domain import real
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Op, Sample, Spec, op
-from engine.places import zeros
 from engine.pooling import Windows, windows
 from engine.rules import rules
 from engine.samples import array, over
@@ -165,7 +164,7 @@ _ROWS = {d: _row(d) for d in (2, 3)}
                 g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
             )
         ),
-        "input": lambda g, input_shape: zeros(input_shape, g),
+        "input": lambda g, input_shape: rules.new_zeros(g, input_shape),
     },
 )
 def _avg_pool_backward(

@@ -13,7 +13,6 @@ from engine import dtypes
 from engine.domain import real
 from engine.grad_mode import grad_enabled
 from engine.op import Estimate, Op, Sample, Spec, op
-from engine.places import zeros
 from engine.pooling import Windows, windows
 from engine.rules import rules
 from engine.samples import array, over
@@ -159,7 +158,7 @@ _ROWS = {d: _with_indices(d) for d in (2, 3)}
     samples=over(Sample(array(2, 1, 2), array(2, 2, 3), np.array([[[0, 4]], [[1, 1]]]), 2)),
     vjp={
         "grad_output": lambda g, indices, dims: rules._max_pool_pick(g, indices, dims),
-        "input": lambda g, input_shape: zeros(input_shape, g),
+        "input": lambda g, input_shape: rules.new_zeros(g, input_shape),
     },
 )
 def _max_pool_backward(grad_output: Any, input: Any, indices: Any, dims: Any) -> Any:
