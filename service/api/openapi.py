@@ -69,7 +69,7 @@ def _place(operation: dict[str, Any], places: dict[str, str]) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
             parameter["example"] = places[parameter["name"]]
-    operation["summary"] = operation["description"].partition("\n")[0].partition(". ")[0].rstrip(".")
+    operation["summary"] = operation["description"].partition("\n")[0].partition(". ")[0].rstrip(".").replace("`", "")
 
 
 def _complete(operation: dict[str, Any], *, public: bool) -> None:

@@ -42,5 +42,6 @@ def test_a_route_says_what_it_does_where_it_is_folded(http: httpx.Client) -> Non
     for path, methods in http.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():
             assert len(operation["summary"].split()) > 1, (method, path)
+            assert "`" not in operation["summary"], (method, path)
             for parameter in operation.get("parameters", ()):
                 assert parameter["in"] != "path" or parameter["example"], (method, path)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from service.api.problems import PAGES as PROBLEMS
+from service.api.routes.guide import HOST
 from service.guide.markdown import NOT_RUN, fences, read
 from service.guide.pages import PAGES, source
 from service.settings import describe
@@ -114,6 +115,21 @@ def test_the_first_page_is_the_guide_and_others_are_not_found(http: httpx.Client
     assert (missing.status_code, missing.json()["type"]) == (404, "/errors/not-found")
     tag = http.get("/guide").headers["ETag"]
     assert http.get("/guide", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_code_names_the_address_that_was_asked(http: httpx.Client, live_url: str) -> None:
+    page = http.get("/guide/languages").text
+    assert f'const url = "{live_url}/v1"' in page
+    assert DEFAULT not in page
+    for host in ("localhost", "localhost:8443", "[::1]:9000"):
+        assert f"URL=http://{host}/v1" in http.get("/guide/scripts", headers={"Host": host}).text
+
+
+def test_what_is_no_address_is_not_written_into_a_page() -> None:
+    for host in ("grad.example", "grad.example:8443", "10.0.0.1:80", "[fe80::1]"):
+        assert HOST.fullmatch(host), host
+    for host in ("", "<b>", "a b", "$(id)", "a';b", 'a"', "a&b", "[::1", "a:b", "a/b", "a\n", "x" * 300):
+        assert not HOST.fullmatch(host), host
 
 
 def test_no_page_runs_a_script_or_asks_elsewhere(http: httpx.Client) -> None:

@@ -101,6 +101,8 @@ def test_the_loss_is_drawn_as_it_falls(playground: Playground) -> None:
         playground.page.wait_for_timeout(20)
     playground.page.locator(".code-cell").nth(2).locator(".run").click()  # it stops
     playground.page.wait_for_selector(".busy", state="detached")
+    playground.settled()
+    playground.wrong[:] = [w for w in playground.wrong if "409" not in w]  # it may just have ended by itself
 
 
 # -- the graph ---------------------------------------------------------------------------------------------------------
@@ -291,8 +293,8 @@ def test_all_of_a_wide_graph_is_seen(playground: Playground) -> None:
     page = playground.write(wide).run_all().page
     page.wait_for_selector("svg.graph .node")
     page.click("[aria-label^=Fit]")
-    seen = "() => { const s = document.querySelector('.stage'); return s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight }"
-    assert page.evaluate(seen)
+    fits = "e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight"
+    assert page.locator(".stage").evaluate(fits)
 
 
 def test_long_output_scrolls_in_its_box_and_an_endless_loop_is_guessed(playground: Playground) -> None:

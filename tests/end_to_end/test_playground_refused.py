@@ -76,7 +76,7 @@ def test_what_is_taken_along_reads_the_key_from_the_environment(
             assert key not in texts[language]
             assert "GRADWIRE_KEY" in texts[language]
         commands = {
-            "curl": [str(require_tool("bash")), "-c"],
+            "curl": ["bash", "-c"],
             "Python": [sys.executable, "-c"],
             "JavaScript": [str(require_tool("node")), "--input-type=module", "-e"],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -21,13 +22,16 @@ POLICY: Final = (
     "frame-ancestors 'none'"
 )
 PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""What may stand in a page as the service's address: no character that HTML or a shell reads as its own."""
+DEFAULT: Final = b"http://127.0.0.1:8000"
 FIRST: Final = next(iter(PAGES))
 
 
 @router.get("/guide")
 async def guide(request: Request) -> Response:
     """The first page."""
-    return _answer(request, _html(FIRST), "text/html; charset=utf-8")
+    return _answer(request, _addressed(request, _html(FIRST)), "text/html; charset=utf-8")
 
 
 @router.get("/guide/{name}")
@@ -39,7 +43,15 @@ async def page(request: Request, name: str) -> Response:
         return _answer(request, _picture(), "image/svg+xml", PICTURE_POLICY)
     if name not in PAGES:
         raise NotFound("the guide has no such page: /guide lists them")
-    return _answer(request, _html(name), "text/html; charset=utf-8")
+    return _answer(request, _addressed(request, _html(name)), "text/html; charset=utf-8")
+
+
+def _addressed(request: Request, content: bytes) -> bytes:
+    """A page whose code names the address under which it was asked for; one that cannot be an address is not repeated."""
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host) or request.url.scheme not in ("http", "https"):
+        return content
+    return content.replace(DEFAULT, f"{request.url.scheme}://{host}".encode())
 
 
 def _answer(request: Request, content: bytes, media_type: str, policy: str = POLICY) -> Response:

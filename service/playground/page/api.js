@@ -14,6 +14,7 @@ export class Api {
     this.askKey = askKey;
     this.session = null;
     this.info = null;
+    this.running = false; // whether a cell's text is at the server
     this.log = [];
   }
 
@@ -68,8 +69,13 @@ export class Api {
     return made;
   }
 
-  run(code, quiet = false) {
-    return this.request("POST", this.at("/run"), { code, trace: true, on_error: "keep" }, { quiet });
+  async run(code, quiet = false) {
+    this.running = true;
+    try {
+      return await this.request("POST", this.at("/run"), { code, trace: true, on_error: "keep" }, { quiet });
+    } finally {
+      this.running = false;
+    }
   }
 
   cancel() {

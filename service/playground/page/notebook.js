@@ -307,7 +307,7 @@ export class Notebook {
   stop() {
     this.stopped = true;
     for (const cell of this.cells) if (cell.map) cell.map.turn++;
-    if (this.cells.some((c) => c.busy) && this.api.session) this.api.cancel().catch(() => {});
+    if (this.api.running && this.api.session) this.api.cancel().catch(() => {});
   }
 
   async carryOut(cell) {
