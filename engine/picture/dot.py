@@ -35,8 +35,11 @@ def to_dot(graph: Graph) -> str:
         '  edge [color="#5d6b7a", arrowsize=0.7, fontname="monospace", fontsize=9, fontcolor="#5d6b7a"];',
     ]
     lines += [f"  {number[node.id]} {_attributes(node)};" for node in graph.nodes]
+    apart = graph.unrecorded()
     for edge in graph.edges:
-        label = f' [headlabel="{edge.input}", labeldistance=1.6]' if fan_in[edge.target] > 1 else ""
+        looks = [f'headlabel="{edge.input}", labeldistance=1.6'] if fan_in[edge.target] > 1 else []
+        looks += ["style=dotted"] if edge.source in apart or edge.target in apart else []
+        label = f" [{', '.join(looks)}]" if looks else ""
         lines.append(f"  {number[edge.source]} -> {number[edge.target]}{label};")
     return "\n".join([*lines, "}", ""])
 

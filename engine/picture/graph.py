@@ -104,6 +104,15 @@ class Graph:
             "edges": [edge.to_json() for edge in self.edges],
         }
 
+    def unrecorded(self) -> set[str]:
+        """The ids of the nodes that are not recorded: edges to and from them carry values, but no gradient.
+
+        >>> x = GraphNode("x", "unrecorded", "detach", "detach", "x", (), "float32")
+        >>> Graph((x,), ()).unrecorded()
+        {'x'}
+        """
+        return {node.id for node in self.nodes if node.kind == "unrecorded"}
+
     def links(self) -> tuple[list[list[int]], list[list[int]]]:
         """For each node, by position, the positions of its inputs (by input number) and of its consumers, each once.
 

@@ -44,13 +44,15 @@ def to_mermaid(graph: Graph) -> str:
     """
     number = {node.id: f"n{i}" for i, node in enumerate(graph.nodes)}
     fan_in = Counter(edge.target for edge in graph.edges)
+    apart = graph.unrecorded()
     lines = ["graph TD"]
     for node in graph.nodes:
         before, after = SHAPES[node.kind]
         lines.append(f'  {number[node.id]}{before}"{_label(node)}"{after}:::{node.kind}')
     for edge in graph.edges:
         label = f"|{edge.input}|" if fan_in[edge.target] > 1 else ""
-        lines.append(f"  {number[edge.source]} -->{label} {number[edge.target]}")
+        arrow = "-.->" if edge.source in apart or edge.target in apart else "-->"
+        lines.append(f"  {number[edge.source]} {arrow}{label} {number[edge.target]}")
     lines += [f"  {style}" for style in STYLES]
     lines += [f"  class {number[node.id]} freed" for node in graph.nodes if node.freed]
     return "\n".join([*lines, ""])

@@ -54,6 +54,7 @@ def to_svg(graph: Graph, *, max_nodes: int = 300) -> str:
     names = {node.id: texts[node.id][0].text for node in shown.nodes}
     fan_in = Counter(edge.target for edge in shown.edges)
     numbered = {node.id for node in shown.nodes if node.kind != "group" and 1 < fan_in[node.id] <= MOST_NUMBERED}
+    apart = shown.unrecorded()
     notes = _notes(graph, shown)
     inner = max(found.width, LEAST_WIDTH, max(cells(note) for note in notes) * TEXT_CELL)
     key, key_height = _legend(shown, inner)
@@ -70,7 +71,12 @@ def to_svg(graph: Graph, *, max_nodes: int = 300) -> str:
             f"<style>{STYLE}</style>",
             f'<rect class="paper" {size} rx="10"/>',
             f'<g transform="translate({_n(shift)} {_n(MARGIN)})">',
-            *(_edge(route, names, numbered=route.target in numbered) for route in found.routes),
+            *(
+                _edge(
+                    route, names, numbered=route.target in numbered, dotted=bool({route.source, route.target} & apart)
+                )
+                for route in found.routes
+            ),
             *(_node(node, texts[node.id], found.boxes[node.id]) for node in shown.nodes),
             "</g>",
             f'<g class="legend" transform="translate({_n(MARGIN)} {_n(foot)})">',
@@ -172,12 +178,13 @@ def _outline(kind: str, x: float, y: float, width: float, height: float) -> list
     return [rect(0, 6)]
 
 
-def _edge(route: Route, names: dict[str, str], *, numbered: bool) -> str:
+def _edge(route: Route, names: dict[str, str], *, numbered: bool, dotted: bool) -> str:
     x, tip = route.points[-1]
     told = f"{names[route.source]} \u2192 {names[route.target]}, input {route.input}"
     number = f'<text class="input" x="{_n(x + 5)}" y="{_n(tip - 8)}">{route.input}</text>' if numbered else ""
+    kind = "edge unrecorded" if dotted else "edge"
     return (
-        f'<g class="edge" data-from="{escape(clean(route.source))}" data-to="{escape(clean(route.target))}" '
+        f'<g class="{kind}" data-from="{escape(clean(route.source))}" data-to="{escape(clean(route.target))}" '
         f'data-input="{route.input}"><title>{escape(told)}</title><path class="line" d="{_line(route.points)}"/>'
         f'<path class="head" d="M{_n(x)} {_n(tip)}l-4 -{_n(ARROW)}h8z"/>{number}</g>'
     )

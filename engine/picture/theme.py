@@ -49,6 +49,7 @@ _FORM = "".join(
         ".rule{fill:none;stroke-width:1;opacity:.35}",
         ".line{fill:none;stroke-width:1.5}",
         ".unrecorded .shape{stroke-dasharray:1.5 4;stroke-linecap:round;stroke-width:2}",
+        ".edge.unrecorded .line{stroke-dasharray:1.5 4;stroke-linecap:round}",
         ".freed .shape{stroke-dasharray:6 4}",
     )
 )

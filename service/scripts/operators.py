@@ -146,7 +146,7 @@ def _bounded(run: Run, node: str, a: Any, b: Any) -> None:
 
 def _tensors(run: Run, symbol: str, row: str, python: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if isinstance(a, Tensor):
-        if quick(run, symbol, a, b):
+        if not run.left_out.took(a, b) and quick(run, symbol, a, b):
             result = settled(run, symbol, python(a, b))
             if not grad_enabled.get():
                 run.left_out.note(row, result, (a, b))

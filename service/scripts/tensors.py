@@ -84,6 +84,8 @@ def call_row(running: Run, name: str, args: Sequence[Any], kwargs: Mapping[str, 
     result = settled(running, what, run(op, bound))
     if not grad_enabled.get() and op.differentiable:
         running.left_out.note(name, result, _flat(bound))
+    else:
+        running.left_out.use(op, bound, _flat(bound), result)
     return result
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.graph import graph_of, short_text
+from engine.node import AccumulateGrad
 from engine.picture import Graph, GraphEdge, GraphNode
 from engine.tensor import Tensor, node_of
 from service.functions.capture import Captured, captured
@@ -48,6 +49,9 @@ def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
     graph = graph_of(chosen, named)
     ids = {n.id for n in graph.nodes}
     nodes, edges = list(graph.nodes), list(graph.edges)
+    apart: dict[
+        int, tuple[str, int]
+    ] = {}  # of an unrecorded tensor its node, and the youngest operator that it came from
     for name, b in bindings:
         if b.unrecorded is None or (roots and name not in chosen):
             continue
@@ -66,9 +70,31 @@ def session_graph(tx: Transaction, roots: Sequence[str]) -> Graph:
                 value=short_text(b.tensor._array),
             )
         )
+        youngest = 0
         for k, t in enumerate(b.unrecorded.inputs):
             edge = node_of(t)
+            if edge is not None and not isinstance(edge, AccumulateGrad):
+                youngest = max(youngest, edge.seq)
             source = None if edge is None else f"n{edge.seq}"
             if source is not None and source in ids:
                 edges.append(GraphEdge(source=source, target=node_id, input=k))
+        apart.setdefault(id(b.tensor), (node_id, youngest))
+    edges += _uses(tx, apart, ids)
     return Graph(nodes=tuple(nodes), edges=tuple(edges))
+
+
+def _uses(tx: Transaction, apart: Mapping[int, tuple[str, int]], ids: set[str]) -> Iterator[GraphEdge]:
+    """Where unrecorded tensors came into operators that are recorded, as far as it is remembered beside the graph.
+
+    An operator older than what the tensor came from (which was written into since) is left out: no edge leads back in time.
+    """
+    if not apart:
+        return
+    for node, (op, values) in list(tx.session.beside.items()):
+        if f"n{node.seq}" not in ids:
+            continue
+        given = [v for i in op.tensors for v in (values[i] if type(values[i]) is list else (values[i],))]
+        for k, value in enumerate(given):
+            source, youngest = apart.get(id(value), ("", 0))
+            if source and node.seq > youngest:
+                yield GraphEdge(source=source, target=f"n{node.seq}", input=k)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from engine.tensor import Tensor
 from service.scripts import MISSING, Budget, Cell, Contents, Run, ScriptCancelled, Traces, repr_of
 from service.scripts.keeping import can_be_kept
+from service.sessions.beside import came_in, remember
 from service.steps.errors import InvalidInput, ServiceError
 from service.steps.outcome import Outcome
 from service.steps.step import check_id
@@ -67,6 +68,10 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
     space.deleted.clear()
     traces = Traces() if cell.traced else None
     run = Run(budget, lambda thing: tx.remember(Contents(thing), "state"), traces=traces)
+    for b in tx.session.names.values():
+        if b.unrecorded is not None:
+            run.left_out.known(b.tensor, b.unrecorded.op, b.unrecorded.inputs)
+    run.left_out.beside = lambda op, values, made: remember(tx.session.beside, op, came_in(op, values), made)
     error: ServiceError | None = None
     value: Any = None
     tx.mark()

@@ -49,6 +49,27 @@ def test_what_was_left_out(http: httpx.Client, session: str) -> None:
     assert 'class="node unrecorded' in http.get(f"{session}/graph?format=svg").text
 
 
+def test_what_was_left_out_leads_to_where_it_is_used(http: httpx.Client, session: str) -> None:
+    run(http, session, CODE)
+    run(http, session, "p = d * x\nq = torch.add(x, quiet)\np.sum().backward()")
+    http.post(f"{session}/ops/mul", json={"args": ["y", "top"], "id": "r"})
+    graph = http.get(f"{session}/graph").json()
+    kind = {n["id"]: (n["tensor"] or n["name"]) for n in graph["nodes"]}
+    edges = {(kind[e["from"]], kind[e["to"]], e["input"]) for e in graph["edges"]}
+    assert {("d", "p", 0), ("x", "p", 1), ("x", "q", 0), ("quiet", "q", 1), ("y", "r", 0), ("top", "r", 1)} <= edges
+    dotted = sum(1 for e in graph["edges"] if {kind[e["from"]], kind[e["to"]]} & {"d", "quiet", "top"})
+    assert http.get(f"{session}/graph?format=svg").text.count('class="edge unrecorded"') == dotted == 7
+    assert http.get(f"{session}/graph?format=mermaid").text.count("-.->") == dotted
+    assert http.get(f"{session}/graph?format=dot").text.count("style=dotted") == dotted
+
+
+def test_a_tensor_written_into_since_makes_no_circle(http: httpx.Client, session: str) -> None:
+    run(http, session, CODE)
+    run(http, session, "p = d * x\nwith torch.no_grad():\n    x.add_(1)\ny.mul_(2.0)\ny.mul_(d)")
+    for kind in ("json", "svg", "mermaid", "dot"):
+        assert http.get(f"{session}/graph?format={kind}").status_code == 200
+
+
 def test_detach_of_the_route_too(http: httpx.Client, session: str) -> None:
     run(http, session, CODE)
     http.post(f"{session}/tensors/y/detach", json={"id": "apart"})

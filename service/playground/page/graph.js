@@ -202,7 +202,7 @@ export class GraphView {
       const text = label && s("text", { class: "type", x: n(label[0]), y: n(high - label[1] + 3.2) }, edgeText(source));
       const element = s(
         "g",
-        { class: `edge${target.kind === "unrecorded" ? " unrecorded" : ""}`, "data-from": edge.from, "data-to": edge.to, "data-input": edge.input },
+        { class: `edge${source.kind === "unrecorded" || target.kind === "unrecorded" ? " unrecorded" : ""}`, "data-from": edge.from, "data-to": edge.to, "data-input": edge.input },
         s("path", { class: "line", d: pathOf(points) }),
         s("path", { class: "head", d: "M0 0L-7 -3.4L-7 3.4z", transform: `translate(${n(end[0])} ${n(end[1])}) rotate(${n(angle)})` }),
         text,
