@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
@@ -182,9 +183,14 @@ def answer(
     return Ready(content, status, headers)
 
 
+def _address(location: str) -> str:
+    """An address in ASCII: what else stands in it, as in the name of a tensor, is percent-encoded."""
+    return quote(location, safe="/:?=&@%+,;~")
+
+
 def created(payload: bytes | dict[str, Any], location: str) -> Response:
     """201 with the address of what was made."""
-    return answer(payload, 201, {"Location": location})
+    return answer(payload, 201, {"Location": _address(location)})
 
 
 def data_mode(request: Request) -> Data:
@@ -248,7 +254,7 @@ def reply(payload: Any, code: int = 200, location: str | None = None) -> Reply:
 
 def replied(found: Reply) -> Response:
     """A remembered reply as a response."""
-    headers = {} if found.location is None else {"Location": found.location}
+    headers = {} if found.location is None else {"Location": _address(found.location)}
     if found.tag is not None:
         headers["ETag"] = found.tag
     if found.code == 204:

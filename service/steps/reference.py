@@ -16,10 +16,9 @@ __all__ = ["parse_index", "resolve"]
 
 _MOST: Final = 1024  # characters of a reference
 _FAR: Final = 10**18  # a slice that goes farther goes there
-_TOKEN: Final = re.compile(
-    r"\s*(?:(?P<int>-?\d+)|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))"
-)
-_HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_NAME: Final = r"[^\W0-9][^\x00-/:-@\[-^`{-\x7f\s]{0,63}"  # what may be an identifier; whether it is, isidentifier says
+_TOKEN: Final = re.compile(rf"\s*(?:(?P<int>-?[0-9]+)|(?P<name>{_NAME})|(?P<dots>\.\.\.)|(?P<mark>[\[\],:]))")
+_HEAD: Final = re.compile(_NAME)
 _PROPERTY: Final = re.compile(r"\.(grad|data)(?![A-Za-z0-9_])")
 
 Lookup = Callable[[str], Any]
@@ -30,10 +29,10 @@ def resolve(text: str, lookup: Lookup, argument: str | None = None) -> Any:
 
     lookup: id → tensor, raises for one that is unknown. Errors: InvalidInput for a malformed reference or a gradient that is None.
     """
-    if text.isidentifier() and text.isascii() and len(text) <= 64:
+    if len(text) <= 64 and text.isidentifier():
         return _known(lookup, text, argument)
     head = _HEAD.match(text)
-    if head is None or len(text) > _MOST:
+    if head is None or len(text) > _MOST or not head[0].isidentifier():
         raise InvalidInput(
             "a tensor is named by its id, with .grad, .data or an index after it: x, x.grad, x[1:, 0]",
             argument=argument,
@@ -96,7 +95,7 @@ def _tokens(text: str, argument: str | None) -> list[tuple[str, str]]:
     text = text.rstrip()
     while at < len(text):
         found = _TOKEN.match(text, at)
-        if found is None or found.lastgroup is None:
+        if found is None or found.lastgroup is None or (found["name"] and not found["name"].isidentifier()):
             raise InvalidInput(
                 f"an index has ints, slices, ..., None and ids; character {at + 1} is none of these", argument=argument
             )

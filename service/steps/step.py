@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import keyword
-import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,7 +16,6 @@ from service.steps.errors import InvalidInput
 
 __all__ = ["AUTO", "Auto", "Step", "check_id", "read_ids"]
 
-_ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _RESERVED: Final = frozenset({"torch", "NaN", "Infinity"})
 _TAKEN: Final = _RESERVED | frozenset(keyword.kwlist)
 _FIELDS: Final = frozenset({"op", "args", "kwargs", "id"})
@@ -37,7 +36,7 @@ AUTO: Final = Auto()
 
 
 def check_id(value: object, field: str = "id") -> str:
-    """A client's id for a tensor: a Python name of at most 64 characters that is no keyword.
+    """A client's id for a tensor: a Python name of at most 64 characters that is no keyword, in the form (NFKC) that Python gives names.
 
     Errors: InvalidInput. The text itself is not repeated.
     """
@@ -45,8 +44,12 @@ def check_id(value: object, field: str = "id") -> str:
         return value
     if not isinstance(value, str):
         raise InvalidInput(f"an id must be a string, not {_kind(value)}", argument=field)
-    if not _ID.match(value):
-        raise InvalidInput("an id must match [A-Za-z_][A-Za-z0-9_]{0,63}", argument=field)
+    if len(value) > 64 or not value.isidentifier():
+        raise InvalidInput(
+            "an id must be a Python name: letters, digits and underscores, at most 64, no digit first", argument=field
+        )
+    if not unicodedata.is_normalized("NFKC", value):
+        raise InvalidInput("an id must be in Unicode's form NFKC, as Python's names are", argument=field)
     if keyword.iskeyword(value) or value in _RESERVED:
         raise InvalidInput("an id must not be a Python keyword, 'torch', 'NaN' or 'Infinity'", argument=field)
     return value

@@ -29,7 +29,7 @@ DEFINITIONS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "a negative size": ({"code": CODE, "inputs": {"x": {"shape": [-1]}}}, "a size is", {"argument": "inputs.x.shape"}),
     "a fractional size": ({"code": CODE, "inputs": {"x": {"shape": [1.5]}}}, "a size is", {"argument": "inputs.x.shape"}),
     "an input in an input": ({"code": CODE, "inputs": {"x": {}, "x.w": {}}}, "inside another", {"argument": "inputs"}),
-    "a path that is none": ({"code": CODE, "inputs": {"../x": {}}}, "an id must match", {}),
+    "a path that is none": ({"code": CODE, "inputs": {"../x": {}}}, "an id must be a Python name", {}),
     "a constant that is an input": ({"code": CODE, "constants": {"x": 1}}, "both an input and a constant", {"argument": "constants.x"}),
     "a ragged constant": ({"code": CODE, "constants": {"w": [[1], [1, 2]]}}, "constants.w[1]", {"argument": "constants.w[1]"}),
     "a keyword as a constant": ({"code": CODE, "constants": {"lambda": 1}}, "keyword", {}),

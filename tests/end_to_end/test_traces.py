@@ -155,3 +155,22 @@ def test_a_large_gradient_is_said_to_be_there(http: httpx.Client, session: str) 
     run(http, session, "w = torch.ones(20, 3, requires_grad=True)\nout = (w * w).sum()\nout.backward()")
     (leaf,) = [n for n in http.get(f"{session}/graph").json()["nodes"] if n["kind"] == "leaf"]
     assert (leaf["value"], leaf["grad"]) == (None, "of shape [20, 3]")
+
+
+def test_a_name_that_is_not_ascii(http: httpx.Client, session: str) -> None:
+    run(http, session, "import torch\nθ = torch.tensor([1.0, 2.0], requires_grad=True)\nη = θ * 2")
+    assert [t["id"] for t in http.get(f"{session}/tensors").json()["tensors"]] == ["θ", "η"]
+    assert http.get(f"{session}/tensors/θ").json()["data"] == [1.0, 2.0]
+    assert {"θ", "η"} <= {n["tensor"] for n in http.get(f"{session}/graph").json()["nodes"]}
+    http.post(f"{session}/ops/sum", json={"args": ["η[1:]"], "id": "Σ"}).raise_for_status()
+    assert http.post(f"{session}/tensors/Σ/backward").json()["gradients"]["θ"]["data"] == [0.0, 2.0]
+    made = http.post(f"{session}/ops/mul", json={"args": ["θ.grad", 3.0], "id": "g"}).json()
+    assert made["data"] == [0.0, 6.0]
+    made = http.post(f"{session}/tensors", json={"data": [1.0], "id": "β"})
+    assert (made.status_code, made.headers["Location"].rpartition("/")[2]) == (201, "%CE%B2")
+    assert http.get(made.headers["Location"]).json()["id"] == "β"
+    for wrong in ("ﬁ", "θ" * 65, "θ-1", "1θ", "e\u0301", "\u200b"):
+        answer = http.post(f"{session}/ops/mul", json={"args": ["θ", 3.0], "id": wrong})
+        assert (answer.status_code, answer.json()["argument"]) == (422, "id"), wrong
+    for kind in ("svg", "mermaid", "dot"):
+        assert "θ" in http.get(f"{session}/graph?format={kind}").text

@@ -53,7 +53,9 @@ class TensorList(Model):
 class CreateTensor(Model):
     """A new tensor: from ``data`` (or ``base64``), or by a factory ``op``."""
 
-    id: str | None = Field(None, description="its name; t1, t2, … if left out", pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    id: str | None = Field(
+        None, description="its name, as Python's are; t1, t2, … if left out", pattern=r"^[^\W0-9]\w*$", max_length=64
+    )
     data: Any = Field(None, description="a number or nested lists")
     base64: str | None = Field(None, description="little-endian bytes in C order, with dtype and shape")
     dtype: Dtype | None = Field(None, description="from the data if left out; the default dtype with requires_grad")
