@@ -101,13 +101,17 @@ export class Functions {
       }
     }
     for (const button of draw.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.of === of));
+    const asked = Symbol(of);
+    this.asked = asked; // an answer that comes after a later question is not shown
     try {
       const svg = await this.api.request("GET", `/v1/functions/${encodeURIComponent(name)}/graph?${query}`);
+      if (this.asked !== asked) return;
       const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
       const image = h("img", { src: url, alt: `The graph of the ${DRAWN[of]} of ${name}` });
       image.addEventListener("load", () => URL.revokeObjectURL(url));
       replace(place, image);
     } catch (problem) {
+      if (this.asked !== asked) return;
       if (!(problem instanceof Problem)) throw problem;
       replace(place, h("div", { class: "error", role: "alert" }, h("pre", null, problem.message)));
     }
