@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -223,10 +223,13 @@ def integer(request: Request, name: str, default: int, low: int, high: int) -> i
     return int(text)
 
 
-def beside_json(request: Request, names: Collection[str]) -> None:
-    """Refuse parameters of the query that are fields of a JSON body. Errors: InvalidInput."""
-    for name in names:
-        if name in request.query_params:
+def beside_json(request: Request, defaults: Mapping[str, str | None]) -> None:
+    """Refuse parameters of the query that are fields of a JSON body, unless they say what goes without saying. Errors: InvalidInput.
+
+    defaults: their names, with what is so if nothing is said (forms such as that of /docs send it).
+    """
+    for name, default in defaults.items():
+        if request.query_params.get(name, default) != default:
             raise InvalidInput(
                 f"'{name}' is a field of a JSON body; in the query it goes with other bodies", argument=name
             )

@@ -398,8 +398,8 @@ def test_a_function_and_its_derivatives_are_drawn(playground: Playground) -> Non
         page.click(f"[data-of={of}]")
         page.wait_for_selector(f"[data-of={of}][aria-pressed=true]")
         told = {"value": "function", "grad": "gradient", "hvp": "second derivative"}[of]
-        page.wait_for_selector(f".drawn img[alt*='{told}']")
-        page.wait_for_function("document.querySelector('.drawn img').naturalWidth > 300")
+        picture = page.wait_for_selector(f".drawn img[alt*='{told}']")
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
     page.fill("#in-y", "[1, 2]")
     page.fill("#in-x", "[1, 2, 3]")
     page.click("[data-of=value]")

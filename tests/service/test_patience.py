@@ -130,7 +130,7 @@ def ask(requests: list[tuple[str, dict[str, Any]]], **more: Any) -> list[httpx.R
     return asyncio.run(answers())
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "soon", "1e3", "nan", "", "0.0"])
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "1e", "0e3", "nan", "", "0.0"])
 def test_a_timeout_that_is_none(text: str) -> None:
     (answer,) = ask([("{s}/batch", {"json": {"steps": []}, "headers": {"Request-Timeout": text}})])
     assert answer.status_code == 400

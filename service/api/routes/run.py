@@ -56,7 +56,7 @@ async def _read(request: Request) -> tuple[str, OnError, bool]:
         on_error: Any = request.query_params.get("on_error", "rollback")
         traced: Any = {"true": True, "false": False}.get(request.query_params.get("trace", "false"))
     else:
-        beside_json(request, ("on_error", "trace"))
+        beside_json(request, {"on_error": "rollback", "trace": "false"})
         body = await read_object(request, schema.RUN_FIELDS)
         code, on_error, traced = body.get("code"), body.get("on_error", "rollback"), body.get("trace", False)
     if not isinstance(code, str):

@@ -38,11 +38,8 @@ async def create_tensor(request: Request, session_id: str) -> Response:
     """Make a tensor from data, by a factory such as ``ones`` or ``randn``, or from a binary body."""
     sent = await read_sent(request, schema.CREATE_FIELDS, several=False)
     if not sent.arrays:
-        beside_json(request, ("id", "requires_grad", "dtype", "shape"))
+        beside_json(request, {"id": None, "requires_grad": "false", "dtype": None, "shape": None})
     step = sent_tensor(request, sent.arrays[""]) if sent.arrays else creation(sent.fields)
-    beside = [] if sent.arrays else [k for k in ("id", "requires_grad", "dtype", "shape") if k in request.query_params]
-    if beside:
-        raise InvalidInput(f"the query's '{beside[0]}' is for a binary body: JSON has it inside", argument=beside[0])
     mode = data_mode(request)
 
     def work(tx: Transaction) -> Reply:
