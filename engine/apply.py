@@ -34,6 +34,7 @@ __all__ = [
     "general",
     "run",
     "run_inplace",
+    "shape_of",
     "signature",
 ]
 
@@ -291,6 +292,13 @@ def _mark_views(op: Op, bound: list[Any], tensors: list[Tensor]) -> None:
         _mark_view(op, bound, t, k, len(tensors))
 
 
+def shape_of(value: Any, raw: Any) -> Any:
+    """The shape that a node saves of an argument: a list's one by one."""
+    if type(value) is list:
+        return [None if t is None else t._array.shape for t in value]
+    return () if raw is None else np.shape(raw)
+
+
 def build_node(
     op: Op,
     plan: Plan,
@@ -322,14 +330,7 @@ def build_node(
             saved.append(t._array)
             cells += (t._version_cell, t._version_cell[0])
         elif what == "shape":
-            v = bound[i]
-            saved.append(
-                [None if t is None else t._array.shape for t in v]
-                if type(v) is list
-                else ()
-                if raws[i] is None
-                else np.shape(raws[i])
-            )
+            saved.append(shape_of(bound[i], raws[i]))
         else:
             saved.append(results[i]._array.shape)
     node = new(Node)

@@ -14,9 +14,9 @@ from engine.op import OPS
 from engine.promotion import result_dtype
 from engine.rules import rules
 from engine.tensor import Tensor, from_numpy
+from engine.violations import KINDS
 
 __all__ = [
-    "KINDS",
     "as_tensor",
     "asarray",
     "broadcast_shapes",
@@ -34,20 +34,6 @@ __all__ = [
     "result_type",
     "typename",
 ]
-
-KINDS: Final = {
-    "bool": "torch.BoolTensor",
-    "uint8": "torch.ByteTensor",
-    "int8": "torch.CharTensor",
-    "int16": "torch.ShortTensor",
-    "int32": "torch.IntTensor",
-    "int64": "torch.LongTensor",
-    "float16": "torch.HalfTensor",
-    "float32": "torch.FloatTensor",
-    "float64": "torch.DoubleTensor",
-    "complex64": "torch.ComplexFloatTensor",
-    "complex128": "torch.ComplexDoubleTensor",
-}
 _REAL: Final = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from engine.node import AccumulateGrad, Node, Port, function_name
 from engine.tensor import Tensor
 from engine.write import edge_index
 
-__all__ = ["FREED", "checked_answer", "checked_answers", "located", "refuse_nan", "version_error"]
+__all__ = ["FREED", "KINDS", "checked_answer", "checked_answers", "located", "refuse_nan", "version_error"]
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
@@ -20,7 +20,7 @@ FREED = (
     "you need to backward through the graph a second time or if you need to access saved tensors after calling backward."
 )
 
-_KINDS = {
+KINDS: Final = {
     "bool": "torch.BoolTensor",
     "uint8": "torch.ByteTensor",
     "int8": "torch.CharTensor",
@@ -41,7 +41,7 @@ def checked_answer(hook: Any, answer: Any, before: Any) -> Tensor:
         raise ArgumentError(f"expected Variable, but hook returned '{type(answer).__name__}'")
     name = getattr(hook, "__name__", type(hook).__name__)
     if answer.dtype.numpy != before.dtype and not isinstance(before, Tensor):
-        was, got = (_KINDS.get(d.name, f"torch.{d.name}") for d in (before.dtype, answer.dtype.numpy))
+        was, got = (KINDS.get(d.name, f"torch.{d.name}") for d in (before.dtype, answer.dtype.numpy))
         raise AutogradError(f"hook '{name}' has changed the type of value (was {was} got {got})")
     if tuple(answer.shape) != tuple(before.shape):
         raise AutogradError(f"hook '{name}' has changed the size of value")
@@ -95,7 +95,7 @@ def version_error(node: Node, i: int) -> VersionError:
     if edge is not node and len(cell) > 1:  # the tensor's present producer: what wrote it, or its base
         maker = "AsStrided" if isinstance(edge, Node) and edge.plan.op.kind in ("view", "linear") else cell[1]
     origin = "" if maker is None else f", which is output {number} of {function_name(maker)},"
-    kind = _KINDS.get(value.dtype.name, f"torch.{value.dtype.name}")
+    kind = KINDS.get(value.dtype.name, f"torch.{value.dtype.name}")
     return VersionError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{kind} {list(value.shape)}]{origin} is at version {cell[0]}; expected version {expected} instead. "

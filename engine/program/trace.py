@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine import backward, batching, hollow
+from engine.apply import shape_of
 from engine.doors import OPERATORS
 from engine.errors import EngineError
 from engine.generator import Generator, current_generator
@@ -307,14 +308,7 @@ class Tracer:
             elif what == "result":
                 saved.append(tensors[i]._array)
             elif what == "shape":
-                v = bound[i]
-                saved.append(
-                    [None if t is None else t._array.shape for t in v]
-                    if type(v) is list
-                    else ()
-                    if raws[i] is None
-                    else np.shape(raws[i])
-                )
+                saved.append(shape_of(bound[i], raws[i]))
             else:
                 saved.append(tensors[i]._array.shape)
         node = object.__new__(Node)

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from engine import dtypes
 from service.wire.errors import InvalidJson, InvalidValues, UnsupportedMediaType
 from service.wire.json_codec import array_to_json, check_depth, decode, render
-from service.wire.values import DTYPES, literal
+from service.wire.values import ALIASES, DTYPES, literal
 
 
 @given(st.data())
@@ -123,3 +124,9 @@ def test_floats_print_shortest_for_their_dtype() -> None:
     assert render(array_to_json(np.array(0.1, np.float32))) == b"0.1"
     assert render(array_to_json(np.array([np.nan, -np.inf, -0.0], np.float32))) == b'["NaN","-Infinity",-0.0]'
     assert render(array_to_json(np.ones((2, 3)).T)) == b"[[1.0,1.0],[1.0,1.0],[1.0,1.0]]"
+
+
+def test_dtypes_have_the_engines_names() -> None:
+    """The codecs know no engine, so they name its dtypes anew; the names are the same."""
+    assert {name: dtypes.ALIASES[name].name for name in dtypes.ALIASES} == ALIASES
+    assert {name: d.numpy for name, d in dtypes.DTYPES.items()} == DTYPES
