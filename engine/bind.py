@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from engine import saved
 from engine.apply import dispatch, dispatch_inplace
 from engine.doors import augmented, binary, inplace, matmul, unary
 from engine.errors import ArgumentError
@@ -167,7 +168,8 @@ def _augmented(name: str) -> Callable[[Any, Any], Any]:
 
 
 def install(module: types.ModuleType) -> None:
-    """Put every name of the table where PyTorch has it: on the module, its submodules, and Tensor."""
+    """Put every name of the table where PyTorch has it: on the module, its submodules, Tensor, and the nodes of graphs."""
+    saved.install()
     for name, overloads in OPS.items():
         if not overloads[0].forms:
             continue

@@ -143,12 +143,11 @@ class Node:
     def _sequence_nr(self) -> int:
         return self.seq
 
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_saved_"):
-            raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
-        from engine.saved import saved_attribute
+    if (
+        TYPE_CHECKING
+    ):  # engine.saved puts properties here; a real __getattr__ would slow every attribute, and the walk by a tenth
 
-        return saved_attribute(self, name)
+        def __getattr__(self, name: str) -> Any: ...
 
     def __dir__(self) -> list[str]:
         from engine.saved import saved_attributes

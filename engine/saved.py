@@ -13,9 +13,10 @@ import numpy as np
 
 from engine.errors import GraphFreedError, VersionError
 from engine.node import AccumulateGrad, Edge, Node, Packed, Port, extra_of
+from engine.op import ROWS
 from engine.tensor import Tensor, wrap
 
-__all__ = ["pack", "pack_all", "saved_attribute", "saved_attributes", "unpacked"]
+__all__ = ["install", "pack", "pack_all", "saved_attribute", "saved_attributes", "unpacked"]
 
 
 def saved_attributes(node: Node) -> dict[str, tuple[str, int]]:
@@ -37,6 +38,24 @@ def saved_attributes(node: Node) -> dict[str, tuple[str, int]]:
         if i not in plan.op.tensors:
             found[f"_saved_{name}"] = ("attribute", i)
     return found
+
+
+def install() -> None:
+    """Give nodes a property for every name under which a row saves something."""
+    for row in ROWS:
+        names = ["self" if p.name == "input" else p.name for p in row.parameters]
+        for name in (
+            *names,
+            *(f"{n}_sym_sizes" for n in names),
+            *(f"result{k}" for k in range(len(row.schema.returns))),
+        ):
+            _install(f"_saved_{name}")
+    _install("_saved_result")
+
+
+def _install(name: str) -> None:
+    if not hasattr(Node, name):
+        setattr(Node, name, property(lambda node: saved_attribute(node, name), doc="What was saved, with its history."))
 
 
 def saved_attribute(node: Node, name: str) -> Any:
