@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from typing import Any, Final
+from urllib.parse import unquote
 
+import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.problems import STATUSES, problem
+from service.cycle import Cycle
 from service.settings import Settings
 
 __all__ = ["Protocol", "protocol"]
 
 DROPPING: Final = 2.0  # seconds in which what a refused client still sends is dropped
-TOGETHER: Final = 64 * 2**10  # bytes of a body that are put behind the head; more of them are written by themselves
+ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 ALWAYS_ANSWERED: Final = (b"/healthz", b"/readyz")
 SLACK: Final = 1_024  # of a head: its first line's other words, colons and line ends
 REASONS: Final = {
@@ -29,21 +34,18 @@ REASONS: Final = {
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
     400: b"Bad Request",
+    500: b"Internal Server Error",
 }
 
 
 class _Gentle:
-    """A transport whose ``close`` lets the client hear the answer, while it still sends.
+    """A transport whose ``close`` lets the client hear the answer, while it still sends."""
 
-    The head of an answer waits for its body, so that both leave together: ``flush`` sends one that has none.
-    """
-
-    __slots__ = ("_head", "_inner", "_owner", "closing")
+    __slots__ = ("_inner", "_owner", "closing")
 
     def __init__(self, inner: asyncio.Transport, owner: Protocol) -> None:
         self._inner = inner
         self._owner = owner
-        self._head: bytes | None = None
         self.closing = False
 
     def __getattr__(self, name: str) -> Any:
@@ -53,30 +55,14 @@ class _Gentle:
         return self.closing or self._inner.is_closing()
 
     def write(self, data: bytes) -> None:
-        if self.closing:
-            return
-        head = self._head
-        if head is not None:
-            self._head = None
-            if len(data) <= TOGETHER:
-                self._inner.write(head + data)
-                return
-            self._inner.write(head)
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
-            self._head = data
-            return
-        self._inner.write(data)
-
-    def flush(self) -> None:
-        """Send a head that waits for its body."""
-        head, self._head = self._head, None
-        if head is not None:
-            self._inner.write(head)
+        if not self.closing:
+            self._inner.write(data)
 
     def close(self) -> None:
         if self.closing or self._inner.is_closing():
             return
-        self.flush()
+        if self._owner.cycle is not None:
+            self._owner.cycle.flush()
         self.closing = True
         if not self._owner.sending:
             self._inner.close()
@@ -92,6 +78,8 @@ class Protocol(HttpToolsProtocol):
 
     settings: Settings
     draining = False
+    cycle: Cycle  # type: ignore[assignment] # of the newest request
+    pipeline: deque[tuple[Cycle, None]]  # type: ignore[assignment] # requests that wait for an answer before theirs
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.sending = False  # whether the client is in the middle of a request
@@ -99,6 +87,7 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._refusal = 0
+        self._idle_since = 0.0
         self._left: list[list[Any]] = []  # of unfinished requests: whom to tell when the client leaves
         self._timer: asyncio.TimerHandle | None = None
         self._gentle = _Gentle(transport, self)
@@ -111,7 +100,16 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch(None)
-        super().connection_lost(exc)
+        self.connections.discard(self)
+        if self.cycle is not None:
+            self.cycle.leave()
+        for waiting, _ in self.pipeline:
+            waiting.leave()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self._unset_keepalive_if_required()
+        self.parser = None  # type: ignore[assignment] # it holds this protocol, as this holds it
         for told in self._left:
             for leave in told:
                 leave()
@@ -129,7 +127,13 @@ class Protocol(HttpToolsProtocol):
         if not self.sending and not self._head_done:
             self.sending = True
             self._watch(None)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # to what we do not speak: the request is answered as it is
+        except httptools.HttpParserError:
+            self._refuse(400)
+            return
         if not self._head_done and self._head_bytes > self.settings.header_bytes + self.settings.url_bytes + SLACK:
             self._refuse(431)
         elif (
@@ -141,24 +145,26 @@ class Protocol(HttpToolsProtocol):
                 self._watch_head()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._head_done = False
         self._head_size = 0
         self._refusal = 0
-        told: list[Any] = []
-        self.scope["state"]["left"] = told
-        self._left.append(told)
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+        self.url += url
         if len(self.url) > self.settings.url_bytes:
             self._refusal = self._refusal or 414
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        name = name.lower()
+        self.headers.append((name, value))
         self._head_size += len(name) + len(value) + 4
         if self._head_size > self.settings.header_bytes:
             self._refusal = self._refusal or 431
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
         self._head_done = True
@@ -168,33 +174,102 @@ class Protocol(HttpToolsProtocol):
         if self._refusal:
             self._refuse(self._refusal)
             return
-        super().on_headers_complete()
-        if self.draining:
-            self.cycle.keep_alive = False
+        version = self.parser.get_http_version()
+        before, self.cycle = (
+            self.cycle,
+            Cycle(
+                self._scope(version),
+                self._gentle,
+                self.flow,
+                self.server_state.default_headers,
+                keep_alive=version != "1.0" and self.parser.should_keep_alive() and not self.draining,
+                expects=self.expect_100_continue,
+                done=self.on_response_complete,
+                failed=self._failed,
+            ),
+        )
+        if before is None or before.response_complete:
+            self._begin(self.cycle)
+        else:  # a request behind another: it waits for its turn, and what follows it waits unread
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, None))
         self._watch(None)
 
+    def _scope(self, version: str) -> Scope:
+        """What ASGI tells of a request."""
+        raw, _, query = self.url.partition(b"?")
+        if raw[:1] != b"/" or b"#" in self.url:
+            parsed = httptools.parse_url(self.url)
+            raw, query = parsed.path, parsed.query or b""
+        path = raw.decode("ascii")
+        told: list[Any] = []
+        self._left.append(told)
+        return {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": version,
+            "method": self.parser.get_method().decode("ascii"),
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + (unquote(path) if "%" in path else path),
+            "raw_path": self.root_path.encode("ascii") + raw,
+            "query_string": query,
+            "headers": self.headers,
+            "state": {**self.app_state, "left": told},
+        }
+
+    def _begin(self, cycle: Cycle) -> None:
+        task = self.loop.create_task(cycle.run(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
     def on_body(self, body: bytes) -> None:
-        if not self.transport.is_closing() or self.cycle is not None:
-            super().on_body(body)
+        if not self._refusal and not self.cycle.response_complete:
+            self.cycle.feed(body)
 
     def on_message_complete(self) -> None:
         self.sending = False
         self._head_done = False
         self._head_bytes = 0
         self._watch(None)
-        if self.cycle is not None and not self._refusal:
-            super().on_message_complete()
+        if not self._refusal and not self.cycle.response_complete:
+            self.cycle.end()
 
     def on_response_complete(self) -> None:
         if self._left:
             self._left.pop(0)
-        self._gentle.flush()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._begin(self.pipeline.pop()[0])
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what has been idle for so long. One timer looks now and then: to set one anew for each request would take longer."""
+        self.timeout_keep_alive_task = None
+        if self.sending or not self.cycle.response_complete or self.transport.is_closing():
+            return  # it is looked at again after the answer
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            self.transport.close()
 
     # -- what is refused -------------------------------------------------------------------------------------------
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        self._refuse(400)
+    def _failed(self) -> None:
+        """Nothing of an answer was written, and nothing will be."""
+        self._refusal = 500
+        self._refuse(500)
 
     def _refuse(self, status: int) -> None:
         """Answer here, and close."""
@@ -217,8 +292,7 @@ class Protocol(HttpToolsProtocol):
             lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
             self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (status, REASONS[status], lines, answer.body))
         if busy:  # the application waits for the rest of a body
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self.cycle.leave()
         self.sending = True
         self.transport.close()
 
