@@ -72,6 +72,7 @@ class _Application(FastAPI):
 
     front: ASGIApp
     direct: Direct
+    tenancy: Tenancy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -93,7 +94,8 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         return keys is not None and keys.required
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        assert isinstance(application, _Application)
         kept = journal if journal is not None else open_journal(settings)
         executor = LocalExecutor(
             settings.threads,
@@ -108,9 +110,10 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             tenant_bytes=lambda: settings.tenant_bytes if asks() else None,
             total_bytes=settings.total_bytes,
         )
-        app.state.house, app.state.executor = house, executor
-        app.state.evaluator = evaluator = ReplayingEvaluator()
-        app.state.trouble = lambda: None if kept is None else kept.trouble
+        state = application.state
+        state.house, state.executor = house, executor
+        state.evaluator = evaluator = ReplayingEvaluator()
+        state.trouble = lambda: None if kept is None else kept.trouble
         found = {} if kept is None else stored_by_tenant(kept)
 
         def make(tenant: str) -> Parts:
@@ -118,7 +121,7 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
             sessions = _manager(settings, own, kept, tenant, house, found.pop(tenant, []))
             return Parts(settings, sessions, _functions(settings, own, sessions, evaluator))
 
-        app.state.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
+        application.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
         for parts in tenancy.all():
             await parts.functions.load()
         tending = asyncio.create_task(_tend(tenancy, min(TENDING, settings.session_ttl)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -23,6 +23,16 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 Endpoint = Callable[..., Awaitable[Response]]
 
 
+class _Found(NamedTuple):
+    """Who answers at a place; ``names``: of the parts of its path. template: its path as a label. query: what ``_query`` says."""
+
+    endpoint: Endpoint
+    names: tuple[str, ...]
+    takes_request: bool
+    template: str
+    query: Mapping[str, bool] | None
+
+
 class _Place:
     """A segment of a path: what may follow it, and who answers when nothing does."""
 
@@ -31,7 +41,7 @@ class _Place:
     def __init__(self) -> None:
         self.named: dict[str, _Place] = {}
         self.any: _Place | None = None
-        self.methods: dict[str, tuple[Endpoint, tuple[str, ...], bool, Mapping[str, bool] | None]] = {}
+        self.methods: dict[str, _Found] = {}
 
 
 def direct_routes(routes: Iterable[BaseRoute]) -> list[APIRoute]:
@@ -87,14 +97,16 @@ class Direct:
             given = inspect.signature(route.endpoint).parameters
             names = tuple(s[1:-1] for s in route.path.split("/") if s.startswith("{"))
             for method in route.methods or ():
-                place.methods.setdefault(method, (route.endpoint, names, "request" in given, _query(route)))
+                found = _Found(route.endpoint, names, "request" in given, route.path, _query(route))
+                place.methods.setdefault(method, found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._find(scope) if scope["type"] == "http" and not scope.get("root_path") else None
         if found is None:
             await self.app(scope, receive, send)
             return
-        (endpoint, names, takes_request, known), values = found
+        (endpoint, names, takes_request, template, known), values = found
+        scope["state"]["template"] = template
         request = Request(scope, receive, send)
         scope["path_params"] = params = dict(zip(names, values, strict=True))
         try:
@@ -108,9 +120,7 @@ class Direct:
             response = await handler(request, error)
         await response(scope, receive, send)
 
-    def _find(
-        self, scope: Scope
-    ) -> tuple[tuple[Endpoint, tuple[str, ...], bool, Mapping[str, bool] | None], list[str]] | None:
+    def _find(self, scope: Scope) -> tuple[_Found, list[str]] | None:
         """Who answers, and the parts of the path. A name goes before any, without a way back: FastAPI finds what that misses."""
         place = self.root
         values = []

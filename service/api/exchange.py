@@ -100,7 +100,7 @@ class Tenancy:
 def parts(request: Request) -> Parts:
     """The parts that serve this request: those of its tenant, which hold nothing of another."""
     principal: Principal = request.scope["state"]["principal"]
-    found: Parts = request.app.state.tenancy.of(principal.tenant)
+    found: Parts = request.scope["app"].tenancy.of(principal.tenant)
     return found
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import secrets
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import STATUSES, problem
 from service.steps.patience import PATIENCE, Patience
 
-__all__ = ["Guard", "TooLarge", "too_large"]
+__all__ = ["Guard", "Passage", "TooLarge", "too_large"]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _DRAWN: Final = 256
@@ -29,6 +30,49 @@ _ADDED: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"content-security-policy", CSP.encode()),
 )
 _REPLACEABLE: Final = frozenset({b"cache-control", b"content-security-policy"})  # a route may say otherwise
+_NAME: Final = itemgetter(0)
+
+
+class Passage:
+    """What goes to and fro of one request: bodies are counted, and the head of the answer gets what every answer has.
+
+    most: bytes of a body that did not say its length. bare: the answer goes without its body. status: 500 as long as there is none.
+    """
+
+    __slots__ = ("_receive", "_request_id", "_send", "bare", "came", "most", "status", "went")
+
+    def __init__(self, receive: Receive, send: Send, request_id: str, most: int | None) -> None:
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        self.most = most
+        self.bare = False
+        self.came = self.went = 0
+        self.status = 500
+
+    async def receive(self) -> Message:
+        """The next of the request. Errors: TooLarge for a body that grows past the limit."""
+        message = await self._receive()
+        self.came += len(message.get("body", b""))
+        if self.most is not None and self.came > self.most:
+            raise TooLarge
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = message["headers"]
+            added = _ADDED
+            if not _REPLACEABLE.isdisjoint(map(_NAME, own)):
+                present = {name for name, _ in own}
+                added = tuple(h for h in _ADDED if h[0] not in present)
+            message["headers"] = [*own, (b"x-request-id", self._request_id.encode()), *added]
+        else:
+            if self.bare:
+                message = {**message, "body": b""}
+            self.went += len(message.get("body", b""))
+        await self._send(message)
 
 
 class Guard:
@@ -54,33 +98,22 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _REQUEST_ID.match(given) else _drawn()
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = message["headers"]
-                added = _ADDED
-                if any(name in _REPLACEABLE for name, _ in own):
-                    present = {name for name, _ in own}
-                    added = tuple(h for h in _ADDED if h[0] not in present)
-                message["headers"] = [*own, (b"x-request-id", request_id.encode()), *added]
-            await send(message)
-
+        sized = b"content-length" in headers and b"transfer-encoding" not in headers  # so the protocol sees to its end
+        passage = Passage(receive, send, request_id, None if sized else self.request_bytes)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["passage"] = request_id, passage
         refused = self._refused(headers)
         if refused is not None:
-            await problem(STATUSES[refused[0]], refused[1], refused[2], {"Connection": "close"})(
-                scope, receive, send_with_headers
-            )
+            answer = problem(STATUSES[refused[0]], refused[1], refused[2], {"Connection": "close"})
+            await answer(scope, receive, passage.send)
             return
-        patience = Patience(self._seconds(headers))
-        scope["state"]["patience"] = patience
-        left = scope["state"].get("left")  # the protocol's list of whom to tell that the client has left
+        state["patience"] = patience = Patience(self._seconds(headers))
+        left = state.get("left")  # the protocol's list of whom to tell that the client has left
         if left is not None:
             left.append(patience.leave)
         token = PATIENCE.set(patience)
-        sized = b"content-length" in headers and b"transfer-encoding" not in headers  # so the protocol sees to its end
         try:
-            await self.app(scope, receive if sized else _Bounded(receive, self.request_bytes), send_with_headers)
+            await self.app(scope, passage.receive, passage.send)
         finally:
             PATIENCE.reset(token)
 
@@ -94,7 +127,7 @@ class Guard:
             return 421, "This service listens on loopback and answers to localhost and loopback addresses only.", None
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return 415, "A compressed body is not taken: send it without Content-Encoding.", None
-        if not _TIMEOUT.match(headers.get(b"request-timeout", b"1")):
+        if b"request-timeout" in headers and not _TIMEOUT.match(headers[b"request-timeout"]):
             return 400, "Request-Timeout is a number of seconds above 0.", None
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
@@ -140,20 +173,3 @@ def _is_local(host: bytes) -> bool:
 
 class TooLarge(Exception):
     """A body without Content-Length that grew past the limit."""
-
-
-class _Bounded:
-    """Counts a body that did not say its length."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.receive = receive
-        self.most = most
-        self.count = 0
-
-    async def __call__(self) -> Message:
-        message = await self.receive()
-        if message["type"] == "http.request":
-            self.count += len(message.get("body", b""))
-            if self.count > self.most:
-                raise TooLarge
-        return message

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.middleware import Passage
 from service.telemetry.logs import ACCESS
 from service.telemetry.metrics import Counter, Gauge, Histogram, Registry
 
@@ -64,31 +65,18 @@ class Observation:
             await self.app(scope, receive, send)
             return
         begun = time.perf_counter()
-        bare = scope["method"] == "HEAD"
-        asked = {**scope, "method": "GET"} if bare else scope
-        came, went, status = 0, 0, 500
-
-        async def counted() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            return message
-
-        async def sent(message: Message) -> None:
-            nonlocal went, status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif bare:
-                message = {**message, "body": b""}
-            went += len(message.get("body", b""))
-            await send(message)
-
+        passage: Passage = scope["state"]["passage"]
+        asked = scope
+        if scope["method"] == "HEAD":
+            passage.bare = True
+            asked = {**scope, "method": "GET"}
         try:
-            await self.app(asked, counted, sent)
+            await self.app(asked, receive, send)
         finally:
             seconds = time.perf_counter() - begun
+            status, came, went = passage.status, passage.came, passage.went
             method = scope["method"] if scope["method"] in METHODS else "other"
-            route = self.template(scope["path"])
+            route = scope["state"].get("template") or self.template(scope["path"])
             self.requests.add(method, route, str(status))
             self.seconds.observe(seconds, method, route)
             self.received.add(amount=came)

@@ -83,7 +83,15 @@ def _is_plain(body: bytes, found: Any) -> bool:
 
     First it is looked at whole; what looks wrong may stand in a string, and is looked at again without them.
     """
-    if b"\\" in body or _longest_string(body) > _KEY:
+    if b"\\" in body:
+        return False
+    if len(body) <= _SHORT:
+        pieces = body.split(b'"')  # every other one stands between strings
+        if len(max(pieces[1::2], key=len, default=b"")) > _KEY:
+            return False
+        bare = b"".join(pieces[::2])
+        return _has_plain_numbers(bare) and bare.count(b":") == _keys(found, bare.count(b"{"))
+    if _longest_string(body) > _KEY:
         return False
     if _has_plain_numbers(body) and _has_each_key_once(body, found):
         return True
@@ -142,6 +150,8 @@ def _count(text: bytes, mark: bytes) -> int:
 
 def _has_huge_exponent(bare: bytes) -> bool:
     """Whether an exponent has three digits, and is not negative."""
+    if len(bare) <= _SHORT:
+        return (b"e" in bare or b"E" in bare) and _EXPONENT.search(bare) is not None
     for mark in (b"e", b"E"):
         found = _places(bare, mark)
         if found is None:
