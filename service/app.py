@@ -19,7 +19,7 @@ from service.api.direct import Direct
 from service.api.exchange import Parts, Tenancy
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
-from service.api.observation import Observation, registry
+from service.api.observation import Observation, look_at
 from service.api.openapi import document
 from service.api.routes import ROUTERS
 from service.auth.api_keys import KeyFile
@@ -153,7 +153,8 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
     app.direct = Direct(super(_Application, app).__call__, routes=routes, handlers=app.exception_handlers)
     known = Authentication(app.direct, keys=keys, guarded=settings.guarded_pages, failures=settings.auth_failures)
     observed = Observation(known, routes=routes)
-    app.state.metrics = registry(app, observed)
+    app.state.metrics = observed.metrics
+    look_at(app, observed.metrics)
     app.front = Guard(
         observed,
         request_bytes=settings.request_bytes,

@@ -16,14 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.middleware import Passage
 from service.telemetry.logs import ACCESS
-from service.telemetry.metrics import Counter, Gauge, Histogram, Registry
+from service.telemetry.metrics import Metrics
 
-__all__ = ["Observation", "registry"]
+__all__ = ["Observation", "look_at"]
 
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 ELSEWHERE: Final = "elsewhere"
 TRACE: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-REQUESTS: Final = ("method", "route", "status")
 
 
 class Observation:
@@ -31,10 +30,7 @@ class Observation:
 
     def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute]) -> None:
         self.app = app
-        self.requests = Counter("gradwire_requests_total", "Requests by method, route and status.", REQUESTS)
-        self.seconds = Histogram("gradwire_request_seconds", "How long requests took.", ("method", "route"))
-        self.received = Counter("gradwire_received_bytes_total", "Bytes of bodies that came.")
-        self.sent = Counter("gradwire_sent_bytes_total", "Bytes of bodies that went.")
+        self.metrics = Metrics()
         self._places: dict[str, Any] = {}
         for path in (getattr(route, "path", "") for route in routes):
             place = self._places
@@ -77,10 +73,7 @@ class Observation:
             status, came, went = passage.status, passage.came, passage.went
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = scope["state"].get("template") or self.template(scope["path"])
-            self.requests.add(method, route, str(status))
-            self.seconds.observe(seconds, method, route)
-            self.received.add(amount=came)
-            self.sent.add(amount=went)
+            self.metrics.count(method, route, status, seconds, came, went)
             if ACCESS.isEnabledFor(20):
                 ACCESS.info("request", extra={"fields": _line(scope, method, route, status, seconds, came, went)})
 
@@ -106,22 +99,17 @@ def _line(scope: Scope, method: str, route: str, status: int, seconds: float, ca
     return line
 
 
-def registry(app: FastAPI, observed: Observation) -> Registry:
-    """The metrics of an application: its requests, and how it stands."""
+def look_at(app: FastAPI, metrics: Metrics) -> None:
+    """Add how an application stands to its metrics."""
 
     def state(name: str) -> Any:
         return getattr(app.state, name)
 
-    return Registry(
-        observed.requests,
-        observed.seconds,
-        observed.received,
-        observed.sent,
-        Gauge("gradwire_sessions", "Sessions that are open, in memory or stored.", lambda: len(state("house"))),
-        Gauge("gradwire_live_sessions", "Sessions in memory.", lambda: state("house").live),
-        Gauge("gradwire_held_bytes", "Bytes that sessions in memory hold.", lambda: state("house").account.used),
-        Gauge("gradwire_waiting", "Work that waits for a thread.", lambda: state("executor").waiting),
-        Gauge("gradwire_program_bytes", "Bytes of programs of functions.", lambda: state("evaluator").programs.nbytes),
-        Gauge("gradwire_read_only", "Whether nothing can be written.", lambda: int(state("trouble")() is not None)),
-        Gauge("gradwire_draining", "Whether the end has begun.", lambda: int(getattr(app.state, "draining", False))),
-    )
+    look = metrics.look
+    look("gradwire_sessions", "Sessions that are open, in memory or stored.", lambda: len(state("house")))
+    look("gradwire_live_sessions", "Sessions in memory.", lambda: state("house").live)
+    look("gradwire_held_bytes", "Bytes that sessions in memory hold.", lambda: state("house").account.used)
+    look("gradwire_waiting", "Work that waits for a thread.", lambda: state("executor").waiting)
+    look("gradwire_program_bytes", "Bytes of programs of functions.", lambda: state("evaluator").programs.nbytes)
+    look("gradwire_read_only", "Whether nothing can be written.", lambda: int(state("trouble")() is not None))
+    look("gradwire_draining", "Whether the end has begun.", lambda: int(getattr(app.state, "draining", False)))

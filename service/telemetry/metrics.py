@@ -1,140 +1,91 @@
-"""Counts, gauges and histograms, in the text format that Prometheus reads (version 0.0.4).
+"""Metrics for Prometheus, by its own client library: a registry for each application, none of them global.
 
-Every set of labels is bounded by who declares the metric; one that would be new beyond ``MOST`` is counted under "other".
+A request costs a look-up of its labels and five additions: what the library makes of a set of labels is kept. The sets are bounded
+by who counts; one that would be new beyond ``MOST`` is counted under "other".
 """
 
 from __future__ import annotations
 
-import math
-import threading
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
-__all__ = ["BUCKETS", "CONTENT_TYPE", "Counter", "Gauge", "Histogram", "Registry"]
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
-MOST: Final = 2_000  # sets of labels of one metric
+__all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]
+
+MOST: Final = 2_000  # sets of labels of one application
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-Labels = tuple[str, ...]
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+OTHER: Final = ("other", "other", 0)
+Add = Callable[[float], None]
 
 
-class _Metric:
-    """A name, a sentence, and the names of its labels."""
+class Metrics:
+    """All metrics of one application: its requests, how it stands, and its process.
 
-    kind = ""
+    >>> metrics = Metrics()
+    >>> metrics.count("GET", "/healthz", 200, 0.0004, 0, 15)
+    >>> 'gradwire_requests_total{method="GET",route="/healthz",status="200"} 1.0' in metrics.text()
+    True
+    """
 
-    def __init__(self, name: str, sentence: str, labels: Sequence[str] = ()) -> None:
-        self.name = name
-        self.sentence = sentence
-        self.labels = tuple(labels)
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "gradwire_requests",
+            "Requests by method, route and status.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "gradwire_request_seconds",
+            "How long requests took.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._received: Add = Counter("gradwire_received_bytes", "Bytes of bodies that came.", registry=registry).inc
+        self._sent: Add = Counter("gradwire_sent_bytes", "Bytes of bodies that went.", registry=registry).inc
+        self._known: dict[tuple[str, str, int], tuple[Add, Add]] = {}
+        ProcessCollector(registry=registry)
 
-    def _bounded(self, values: Labels, known: int) -> Labels:
-        return values if known < MOST else ("other",) * len(values)
+    def count(self, method: str, route: str, status: int, seconds: float, came: int, went: int) -> None:
+        """Count a request under its labels, and the bytes of its body and of its answer's."""
+        known = self._known.get((method, route, status))
+        one, observe = known or self._learn(method, route, status)
+        one(1)
+        observe(seconds)
+        if came:
+            self._received(came)
+        self._sent(went)
 
-    def lines(self) -> Iterator[str]:
-        """Its part of the text."""
-        yield f"# HELP {self.name} {self.sentence}"
-        yield f"# TYPE {self.name} {self.kind}"
-        yield from self.samples()
+    def _learn(self, method: str, route: str, status: int) -> tuple[Add, Add]:
+        """The children of a set of labels, kept from now on."""
+        key = (method, route, status) if len(self._known) < MOST else OTHER
+        if key not in self._known:
+            labels = key[:2]
+            count = self._requests.labels(*labels, str(status) if key is not OTHER else "other")
+            self._known[key] = count.inc, self._seconds.labels(*labels).observe
+        return self._known[key]
 
-    def samples(self) -> Iterator[str]:
-        """One line for each value."""
-        raise NotImplementedError
-
-
-class Counter(_Metric):
-    """What only grows."""
-
-    kind = "counter"
-
-    def __init__(self, name: str, sentence: str, labels: Sequence[str] = ()) -> None:
-        super().__init__(name, sentence, labels)
-        self._values: dict[Labels, float] = {} if labels else {(): 0.0}
-
-    def add(self, *values: str, amount: float = 1) -> None:
-        """Count."""
-        with self._lock:
-            if values not in self._values:
-                values = self._bounded(values, len(self._values))
-            self._values[values] = self._values.get(values, 0) + amount
-
-    def samples(self) -> Iterator[str]:
-        for values, amount in sorted(self._values.items()):
-            yield f"{self.name}{_labelled(self.labels, values)} {_number(amount)}"
-
-
-class Gauge(_Metric):
-    """What is as it is: asked for when somebody looks."""
-
-    kind = "gauge"
-
-    def __init__(self, name: str, sentence: str, look: Callable[[], float]) -> None:
-        super().__init__(name, sentence)
-        self._look = look
-
-    def samples(self) -> Iterator[str]:
-        yield f"{self.name} {_number(self._look())}"
-
-
-class Histogram(_Metric):
-    """How often what took how long."""
-
-    kind = "histogram"
-
-    def __init__(
-        self, name: str, sentence: str, labels: Sequence[str] = (), buckets: Sequence[float] = BUCKETS
-    ) -> None:
-        super().__init__(name, sentence, labels)
-        self._edges = tuple(buckets)
-        self._counts: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
-
-    def observe(self, amount: float, *values: str) -> None:
-        """Count one of this size."""
-        with self._lock:
-            if values not in self._counts:
-                values = self._bounded(values, len(self._counts))
-            counts = self._counts.setdefault(values, [0] * (len(self._edges) + 1))
-            counts[bisect_left(self._edges, amount)] += 1
-            self._sums[values] = self._sums.get(values, 0.0) + amount
-
-    def samples(self) -> Iterator[str]:
-        for values, counts in sorted(self._counts.items()):
-            total = 0
-            for edge, count in zip((*self._edges, math.inf), counts, strict=True):
-                total += count
-                labels = _labelled((*self.labels, "le"), (*values, _number(edge)))
-                yield f"{self.name}_bucket{labels} {total}"
-            labels = _labelled(self.labels, values)
-            yield f"{self.name}_sum{labels} {_number(self._sums[values])}"
-            yield f"{self.name}_count{labels} {total}"
-
-
-class Registry:
-    """All metrics of one application."""
-
-    def __init__(self, *metrics: _Metric) -> None:
-        self._metrics = metrics
+    def look(self, name: str, sentence: str, ask: Callable[[], float]) -> None:
+        """A gauge: what is as it is, asked for when somebody looks."""
+        Gauge(name, sentence, registry=self._registry).set_function(ask)
 
     def text(self) -> str:
         """What Prometheus reads."""
-        return "\n".join(line for metric in self._metrics for line in metric.lines()) + "\n"
+        return generate_latest(_Plain(self._registry)).decode()
 
 
-def _number(amount: float) -> str:
-    if math.isinf(amount):
-        return "+Inf" if amount > 0 else "-Inf"
-    return str(int(amount)) if amount == int(amount) else repr(float(amount))
+class _Plain(Collector):
+    """What a registry holds, without when each counter was begun: that is a series more for each set of labels, and tells nothing."""
 
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
 
-def _labelled(names: Labels, values: Labels) -> str:
-    if not names:
-        return ""
-    pairs = (f'{n}="{_escaped(v)}"' for n, v in zip(names, values, strict=True))
-    return "{" + ",".join(pairs) + "}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [s for s in metric.samples if not s.name.endswith("_created")]
+            yield metric

@@ -245,7 +245,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.server": {"service.protocol", "service.settings", "uvicorn"},
     "service.settings": {"pydantic"},
     "service.steps": {"engine"},
-    "service.telemetry": {"service.settings"},
+    "service.telemetry": {"prometheus_client", "service.settings"},
     "service.wire": {"numpy", "orjson", "safetensors"},
 }  # fmt: skip
 MAY_IMPORT_ALONE: Final = {

@@ -10,42 +10,59 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from service.app import create_app
 from service.auth.api_keys import KeyFile
 from service.settings import Settings
 from service.telemetry.logs import LineFormatter
-from service.telemetry.metrics import MOST, Counter, Histogram, Registry
+from service.telemetry.metrics import BUCKETS, MOST, Metrics
 
-SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? (\d+(\.\d+)?(e-\d+)?|\+Inf)\Z')
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?(\d+(\.\d+)?(e[+-]?\d+)?|Inf|NaN)\Z')
 
 
-def test_the_text_of_a_histogram_and_of_labels() -> None:
-    counter, histogram = Counter("c_total", "Counts.", ("a",)), Histogram("h", "Times.", buckets=(1, 2))
-    counter.add('x"\n\\')
-    histogram.observe(1)
-    histogram.observe(5)
-    assert Registry(counter, histogram).text().splitlines() == [
-        "# HELP c_total Counts.",
-        "# TYPE c_total counter",
-        'c_total{a="x\\"\\n\\\\"} 1',
-        "# HELP h Times.",
-        "# TYPE h histogram",
-        'h_bucket{le="1"} 1',
-        'h_bucket{le="2"} 1',
-        'h_bucket{le="+Inf"} 2',
-        "h_sum 6",
-        "h_count 2",
+def test_the_text_of_a_request() -> None:
+    metrics = Metrics()
+    metrics.count("GET", '/x"\n\\', 200, 0.25, 7, 3)
+    metrics.count("GET", '/x"\n\\', 404, 100.0, 0, 3)
+    lines = [line for line in metrics.text().splitlines() if "gradwire" in line]
+    where = r'method="GET",route="/x\"\n\\"'
+    assert lines == [
+        "# HELP gradwire_requests_total Requests by method, route and status.",
+        "# TYPE gradwire_requests_total counter",
+        f'gradwire_requests_total{{{where},status="200"}} 1.0',
+        f'gradwire_requests_total{{{where},status="404"}} 1.0',
+        "# HELP gradwire_request_seconds How long requests took.",
+        "# TYPE gradwire_request_seconds histogram",
+        *(f'gradwire_request_seconds_bucket{{le="{edge}",{where}}} {float(edge >= 0.25)}' for edge in BUCKETS),
+        f'gradwire_request_seconds_bucket{{le="+Inf",{where}}} 2.0',
+        f"gradwire_request_seconds_count{{{where}}} 2.0",
+        f"gradwire_request_seconds_sum{{{where}}} 100.25",
+        "# HELP gradwire_received_bytes_total Bytes of bodies that came.",
+        "# TYPE gradwire_received_bytes_total counter",
+        "gradwire_received_bytes_total 7.0",
+        "# HELP gradwire_sent_bytes_total Bytes of bodies that went.",
+        "# TYPE gradwire_sent_bytes_total counter",
+        "gradwire_sent_bytes_total 6.0",
     ]
 
 
 def test_labels_are_bounded() -> None:
-    counter = Counter("c_total", "Counts.", ("a",))
+    metrics = Metrics()
     for i in range(MOST + 50):
-        counter.add(str(i))
-    lines = list(counter.samples())
+        metrics.count("GET", str(i), 200, 0.1, 0, 0)
+    lines = [line for line in metrics.text().splitlines() if line.startswith("gradwire_requests_total{")]
     assert len(lines) == MOST + 1
-    assert 'c_total{a="other"} 50' in lines
+    assert 'gradwire_requests_total{method="other",route="other",status="other"} 50.0' in lines
+
+
+def test_applications_have_metrics_of_their_own() -> None:
+    """None is in the library's own registry, so a second one neither fails nor counts what the first was asked."""
+    one, other = Metrics(), Metrics()
+    one.count("GET", "/healthz", 200, 0.1, 0, 0)
+    assert 'route="/healthz"' in one.text()
+    assert 'route="/healthz"' not in other.text()
+    assert "gradwire" not in generate_latest().decode()
 
 
 def test_requests_are_counted_by_template_and_logged_without_secrets(
@@ -77,10 +94,12 @@ def test_requests_are_counted_by_template_and_logged_without_secrets(
     session, text = asyncio.run(scenario())
     samples = [line for line in text.splitlines() if not line.startswith("#")]
     assert all(SAMPLE.match(line) for line in samples), samples
-    assert 'gradwire_requests_total{method="POST",route="/v1/sessions/{session_id}/tensors",status="201"} 1' in samples
-    assert 'gradwire_requests_total{method="GET",route="/v1/ops/{op}",status="401"} 1' in samples
-    assert 'gradwire_requests_total{method="GET",route="elsewhere",status="404"} 1' in samples
-    assert "gradwire_sessions 1" in samples
+    assert (
+        'gradwire_requests_total{method="POST",route="/v1/sessions/{session_id}/tensors",status="201"} 1.0' in samples
+    )
+    assert 'gradwire_requests_total{method="GET",route="/v1/ops/{op}",status="401"} 1.0' in samples
+    assert 'gradwire_requests_total{method="GET",route="elsewhere",status="404"} 1.0' in samples
+    assert "gradwire_sessions 1.0" in samples
     assert session not in text
 
     lines = [LineFormatter().format(r) for r in caplog.records if r.name == "gradwire.access"]
