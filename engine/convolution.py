@@ -8,8 +8,9 @@ from typing import Any
 from engine import lowering
 from engine.errors import ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Spec
+from engine.rules import rules
 
-__all__ = ["batched_as", "each", "estimated", "geometry"]
+__all__ = ["batched_as", "convolved", "each", "estimated", "geometry"]
 
 _TYPES = {
     "float16": "Half",
@@ -168,7 +169,22 @@ def _listed(extra: Any, stride: Any, dilation: Any) -> str:
 def estimated(input: Spec, weight: Spec, bias: Any, *rest: Any) -> Estimate:
     """What ``convolution`` makes and costs."""
     shape, t = geometry(input, weight, bias, *rest)
-    return Estimate((Spec(shape, input.dtype),), t.workspace(), t.cost() + (math.prod(shape) if bias else 0))
+    out = Spec(shape, input.dtype)
+    more = 2 * (out.nbytes + input.nbytes + weight.nbytes) if input.dtype.category > 2 else 0  # parts, and their sums
+    return Estimate((out,), t.workspace() + more, t.cost() + (math.prod(shape) if bias else 0))
+
+
+def convolved(input: Any, weight: Any, bias: Any, *rest: Any) -> Any:
+    """``convolution``; of complex tensors, as PyTorch composes it, by three real ones (Gauss's trick)."""
+    kinds = [str(v.dtype.name).startswith("complex") for v in (input, weight, bias) if v is not None]
+    if not all(kinds):
+        return rules.convolution(input, weight, bias, *rest)
+    (x, ix), (w, iw) = ((rules.real(v), rules.imag(v)) for v in (input, weight))
+    b, both = (None, None) if bias is None else (rules.real(bias), rules.real(bias) + rules.imag(bias))
+    first = rules.convolution(x, w, b, *rest)
+    second = rules.convolution(ix, iw, None, *rest)
+    third = rules.convolution(x + ix, w + iw, both, *rest)
+    return (first - second) + rules.mul(third - first - second, 1j)
 
 
 def batched_as(input: Any, name: str, d: int) -> bool:

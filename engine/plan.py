@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from engine.op import Op
 
-__all__ = ["Plan", "compiled", "erasing", "plan_of", "written_plan"]
+__all__ = ["WRITTEN", "Plan", "compiled", "erasing", "plan_of", "renamed_plan", "written_plan"]
 
 
 class Plan:
@@ -138,6 +138,7 @@ WRITTEN: Final = {
 }
 """PyTorch's names of in-place forms whose nodes are not called as those of the functions."""
 _written: Final[dict[tuple[str, int], Plan]] = {}
+_renamed: Final[dict[tuple[str, int, bool, str], Plan]] = {}
 
 
 def written_plan(op: Op, plan: Plan) -> Plan:
@@ -148,6 +149,16 @@ def written_plan(op: Op, plan: Plan) -> Plan:
     found = _written.get((op.id, plan.mask))
     if found is None:
         found = _written[op.id, plan.mask] = Plan(op, plan.mask, name, plan.saves, plan.backward, plan.wants_all)
+    return found
+
+
+def renamed_plan(plan: Plan, name: str) -> Plan:
+    """The same plan for nodes of another name: what a part of a composite is called in PyTorch, whose own operator it is there."""
+    key = (plan.op.id, plan.mask, plan.exact, name)
+    found = _renamed.get(key)
+    if found is None:
+        found = _renamed[key] = Plan(plan.op, plan.mask, name, plan.saves, plan.backward, plan.wants_all)
+        found.one, found.place, found.exact = plan.one, plan.place, plan.exact
     return found
 
 

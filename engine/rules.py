@@ -14,11 +14,13 @@ import numpy as np
 from engine import schema
 from engine.apply import bind_overload, dispatch, run, run_inplace
 from engine.errors import ArgumentError
+from engine.node import Node, Port
 from engine.op import OPS, ROWS, Op
+from engine.plan import renamed_plan
 from engine.promotion import promoted
 from engine.tensor import Tensor
 
-__all__ = ["Rules", "adjoint", "bmm", "lean", "mm", "rules", "written"]
+__all__ = ["Rules", "adjoint", "bmm", "lean", "mm", "renamed", "rules", "written"]
 
 
 class Rules:
@@ -131,6 +133,19 @@ def written(row: Op, *args: Any) -> Any:
         return run_inplace(row, _wrapped(args))
     args[0][...] = row.kernel(*args)
     return args[0]
+
+
+def renamed(value: Any, name: str) -> Any:
+    """A result that nobody else holds yet, whose node is called as PyTorch calls it: ``DivBackward1`` where a number divides, say.
+
+    In PyTorch a composite's last part may be an operator of its own, or a whole that is fused; the gradient is the same.
+    """
+    if isinstance(value, Tensor):
+        edge = value._node
+        node = edge.node if type(edge) is Port else edge
+        if type(node) is Node:
+            node.plan = renamed_plan(node.plan, name)
+    return value
 
 
 def mm(a: Any, b: Any) -> Any:

@@ -114,11 +114,14 @@ def linear(input: Any, weight: Any, bias: Any) -> Any:
         return rules.matmul(input, turned)
     if input.ndim == 2 and bias.ndim <= 1 and turned.ndim == 2:
         return rules.addmm(bias, input, turned)
-    if input.ndim == 3 and bias.ndim == 1 and turned.ndim == 2:
-        rows = input.shape[0] * input.shape[1]
-        flat = rules.addmm(bias, rules.reshape(input, (rows, input.shape[2])), turned)
-        return rules.view(flat, (*input.shape[:2], flat.shape[1]))
+    if input.ndim and bias.ndim == 1 and turned.ndim == 2 and (input.ndim == 3 or _contiguous(input)):
+        flat = rules.addmm(bias, rules.reshape(input, (rows(input), input.shape[-1])), turned)
+        return rules.view(flat, (*input.shape[:-1], flat.shape[1]))
     return rules.add(rules.matmul(input, turned), bias)
+
+
+def _contiguous(input: Any) -> bool:
+    return bool(input.flags.c_contiguous if isinstance(input, (np.ndarray, np.generic)) else input.is_contiguous())
 
 
 @op(
@@ -144,8 +147,6 @@ def inner(input: Any, other: Any) -> Any:
     _inner_check(input, other)
     if not input.ndim or not other.ndim:
         return rules.mul(input, other)
-    if input.ndim == other.ndim == 1:
-        return rules.dot(input, other)
     k = input.shape[-1]
     left = rules.reshape(input, (rows(input), k))
     right = rules.reshape(other, (rows(other), k))

@@ -241,10 +241,14 @@ def batch_norm(
     """
     _enough(tuple(input.shape), eps, training)
     _check(input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var, training=training)
+    if not math.prod(input.shape):
+        out = rules.clone(input)
+        out = out if weight is None else out * rules.select(weight, 0, 0)
+        return out if bias is None else out + rules.select(bias, 0, 0)
     if not training:
         return lean(_batch_norm_evaluation, input, weight, bias, running_mean, running_var, eps)
     out = lean(_batch_norm_training, input, weight, bias, eps)
-    if running_mean is not None and math.prod(input.shape):
+    if running_mean is not None:
         mean, var = lean(_batch_moments, _values(input))
         _learn(running_mean, mean, momentum)
         _learn(running_var, var, momentum)

@@ -11,7 +11,7 @@ from engine.domain import spoken
 from engine.errors import DtypeError, ShapeError, TensorError
 from engine.matrices import cost, floating, square
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over, strided
 
 
@@ -186,7 +186,8 @@ def linalg_matrix_power(input: Any, n: Any) -> Any:
     """
     square(input, "linalg.matrix_power")
     if n == 0:
-        return rules.where(np.ones((), bool), np.eye(input.shape[-1]).astype(_name(input)), input)
+        one = rules.where(np.ones((), bool), np.eye(input.shape[-1]).astype(_name(input)), input)
+        return renamed(one, "torch::autograd::CopyBackwards")
     if n < 0:
         input = rules.linalg_inv(input)
     if abs(n) == 1:
@@ -246,7 +247,7 @@ def linalg_tensorinv(input: Any, ind: Any) -> Any:
     """
     shape = _inverted_shape(input, ind)
     rows = math.prod(input.shape[:ind])
-    return rules.reshape(rules.linalg_inv(rules.reshape(input, (rows, rows))), shape)
+    return renamed(rules.reshape(rules.linalg_inv(rules.reshape(input, (rows, rows))), shape), "ReshapeAliasBackward0")
 
 
 def _solved(input: Any, other: Any, dims: Any) -> tuple[list[int], tuple[int, ...]]:

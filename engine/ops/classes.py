@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import common, floating, in_single, spoken
 from engine.errors import DimensionError, DtypeError, InvalidValueError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.rules import lean, rules
+from engine.rules import lean, renamed, rules
 from engine.samples import array, over
 from engine.shapes import loss_shape
 
@@ -286,7 +286,9 @@ def _with_probabilities(
     if reduction == "none":
         return -rules.sum(values, dim)
     total = -rules.sum(values)
-    return total / (math.prod(logs.shape) / classes or math.nan) if reduction == "mean" else total
+    if reduction != "mean":
+        return total
+    return renamed(total / (math.prod(logs.shape) / classes or math.nan), "DivBackward1")
 
 
 def _smooth(logs: Any, target: Any, weight: Any, ignore_index: int, reduction: str, dim: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import lowering
-from engine.convolution import batched_as, each, estimated, geometry
+from engine.convolution import batched_as, convolved, each, estimated, geometry
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
@@ -241,9 +241,9 @@ def _forward(name: str, d: int) -> tuple[Callable[..., Any], Callable[..., Any],
     def numbers(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
         stride, padding, dilation = (v if isinstance(v, tuple) else (v,) for v in (stride, padding, dilation))
         if sized(input, weight):
-            return rules.convolution(input, weight, bias, stride, padding, dilation, False, (0,), groups)
+            return convolved(input, weight, bias, stride, padding, dilation, False, (0,), groups)
         x = rules.unsqueeze(input, 0)
-        return rules.squeeze(rules.convolution(x, weight, bias, stride, padding, dilation, False, (0,), groups), 0)
+        return rules.squeeze(convolved(x, weight, bias, stride, padding, dilation, False, (0,), groups), 0)
 
     def word(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
         sized(input, weight)

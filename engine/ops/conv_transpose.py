@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.convolution import batched_as, estimated
+from engine.convolution import batched_as, convolved, estimated
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
@@ -28,7 +28,7 @@ def _backward(name: str, d: int) -> tuple[Callable[..., Any], Callable[..., Any]
         rest = [v if isinstance(v, tuple) else (v,) for v in (stride, padding, dilation, output_padding)]
         batched = batched_as(input, name, d)
         x = input if batched else rules.unsqueeze(input, 0)
-        out = rules.convolution(x, weight, bias, *rest[:3], True, rest[3], groups)
+        out = convolved(x, weight, bias, *rest[:3], True, rest[3], groups)
         return out if batched else rules.squeeze(out, 0)
 
     return meta, kernel

@@ -153,5 +153,5 @@ def corrcoef(input: Any) -> Any:
     deviation = rules.sqrt(rules.real(d) if whole else d)
     c = rules.div(rules.div(c, rules.reshape(deviation, (-1, 1))), rules.reshape(deviation, (1, -1)))
     if whole:
-        return rules.add(rules.clamp(rules.real(c), -1, 1), rules.mul(rules.clamp(rules.imag(c), -1, 1), 1j))
+        return rules.complex(rules.clamp(rules.real(c), -1, 1), rules.clamp(rules.imag(c), -1, 1))
     return rules.clamp(c, -1, 1)

@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import common, floating
 from engine.errors import DimensionError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over, reductions, strided
 from engine.shapes import broadcast_shapes, reduced_shape, wrap_dim
 
@@ -143,7 +143,7 @@ def diff(input: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
         if more is not None and more.ndim != input.ndim:
             raise TensorError("diff expects prepend or append to be the same dimension as input")
     if not n:
-        return rules.clone(input)
+        return renamed(rules.clone(input), "torch::autograd::CopyBackwards")
     pieces = [x for x in (prepend, input, append) if x is not None]
     x = rules.cat(pieces, d) if len(pieces) > 1 else input
     for _ in range(min(n, x.shape[d])):
@@ -254,7 +254,7 @@ def trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     d = _checked_dim("trapezoid", y, dim, x)
     if not y.shape[d]:
         return rules.sum(y, d)
-    return rules.sum(_sides(y, d) * _widths(y, x, d), d - y.ndim) / 2.0
+    return renamed(rules.sum(_sides(y, d) * _widths(y, x, d), d - y.ndim) / 2.0, "DivBackward1")
 
 
 @op(
@@ -276,7 +276,7 @@ def trapezoid_dx(y: Any, dx: Any, dim: Any) -> Any:
     d = _checked_dim("trapezoid", y, dim)
     if not y.shape[d]:
         return rules.sum(y, d)
-    return (rules.sum(y, d) - (rules.select(y, d, 0) + rules.select(y, d, -1)) * 0.5) * dx
+    return renamed((rules.sum(y, d) - (rules.select(y, d, 0) + rules.select(y, d, -1)) * 0.5) * dx, "MulBackward1")
 
 
 @op(
@@ -295,7 +295,7 @@ def cumulative_trapezoid_x(y: Any, x: Any, dim: Any) -> Any:
     tensor([ 2., 10.])
     """
     d = _checked_dim("cumulative_trapezoid", y, dim, x)
-    return rules.cumsum(_widths(y, x, d) / 2.0 * _sides(y, d), d - y.ndim)
+    return renamed(rules.cumsum(_widths(y, x, d) * _sides(y, d), d - y.ndim) / 2.0, "DivBackward1")
 
 
 @op(

@@ -11,7 +11,7 @@ from engine import dtypes
 from engine.domain import common, spoken
 from engine.errors import NoDerivativeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over, strided
 from engine.shapes import broadcast_shapes, reduced_shape, wrap_dims
 
@@ -139,7 +139,7 @@ def pairwise_distance(x1: Any, x2: Any, p: Any, eps: Any, keepdim: Any) -> Any:
     >>> torch.pairwise_distance(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0]]))
     tensor([5.0000])
     """
-    return rules.norm(rules.add(rules.sub(x1, x2), eps), p, -1, keepdim)
+    return renamed(rules.norm(rules.add(rules.sub(x1, x2), eps), p, -1, keepdim), "NormBackward1")
 
 
 # -- distances of all pairs of rows ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import spoken
 from engine.errors import InvalidValueError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over
 
 _MODES = ("sum", "mean", "max")
@@ -183,6 +183,7 @@ def _meta(
     return Estimate((out,), 4 * rows * max(weight.dtype.itemsize, 8) + 2 * norm, 4 * rows + out.numel + norm)
 
 
+_NODE = "EmbeddingBagBackward0"
 _TABLE, _NUMBERS = array(4, 3), np.array([0, 2, 2, 1])
 
 
@@ -242,13 +243,13 @@ def embedding_bag(
     rows = getattr(rules, "nn.functional.embedding")(numbers, weight, None, max_norm, norm_type, scale_grad_by_freq)
     if mode == "max":
         beyond = rules.constant_pad_nd(rows, [0, 0, 0, 1])
-        return rules._max_pool_pick(beyond, rules._bag_places(rows, bags, count), 2)
+        return renamed(rules._max_pool_pick(beyond, rules._bag_places(rows, bags, count), 2), _NODE)
     if factors is not None:
         rows = rows * rules.unsqueeze(factors, 1)
     total = rules.embedding_dense_backward(rows, bags, count, count, False)
     if mode == "sum":
-        return total
-    return total / rules._bag_sizes(bags, count, _dtype(weight))
+        return renamed(total, _NODE)
+    return renamed(total / rules._bag_sizes(bags, count, _dtype(weight)), _NODE)
 
 
 def _dtype(x: Any) -> dtypes.dtype:

@@ -10,7 +10,7 @@ from engine import dtypes
 from engine.domain import spoken
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over, strided
 from engine.transforms import complex_of, steps
 
@@ -149,9 +149,9 @@ def stft(
         frames = rules.mul(frames, box)
     scale = 1 if normalized else 0
     out = rules._fft_c2c(frames, (2,), scale, True) if f.complex else rules._fft_r2c(frames, (2,), scale, f.onesided)
-    out = rules.transpose(out, 1, 2)
+    out = renamed(rules.transpose(out, 1, 2), "TransposeBackward1")
     if input.ndim == 1:
-        out = rules.squeeze(out, 0)
+        out = renamed(rules.squeeze(out, 0), "SqueezeBackward4")
     return out if (f.complex if return_complex is None else return_complex) else rules.view_as_real(out)
 
 

@@ -15,7 +15,7 @@ from engine import dtypes
 from engine.domain import floating
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over
 
 _MODES = ("bilinear", "nearest", "bicubic")
@@ -276,7 +276,7 @@ def grid_sampler(input: Any, grid: Any, interpolation_mode: Any, padding_mode: A
         if weight is not None:
             term = term * rules.unsqueeze(weight, 1)
         total = term if total is None else total + term
-    return rules.reshape(total, (*input.shape[:2], *grid.shape[1:-1]))
+    return renamed(rules.reshape(total, (*input.shape[:2], *grid.shape[1:-1])), f"GridSampler{d}DBackward0")
 
 
 def _numbers(mode: str, padding_mode: str) -> tuple[int, int]:

@@ -289,7 +289,7 @@ def matmul(input: Any, other: Any) -> Any:
         if a == 1:
             return rules._unsafe_view(rules.mv(folded, input), shape)
         product = rules._unsafe_view(rules.mm(folded, rules.t(input)), (*turned.shape[:-1], input.shape[0]))
-        return rules.transpose(product, -2, -1)
+        return rules.contiguous(rules.transpose(product, -2, -1))
     left = rules.unsqueeze(input, 0) if a == 1 else input
     right = rules.unsqueeze(other, -1) if b == 1 else other
     batch = broadcast_shapes(tuple(left.shape[:-2]), tuple(right.shape[:-2]))

@@ -131,7 +131,7 @@ def _places(n: int, a: int, b: int, mode: str) -> Any:
     meta=lambda input, pad, mode: Spec(_pad_shape(input, pad, mode), input.dtype),
     kind="linear",
     forms="",
-    grad_fn="CopySlices",
+    grad_fn="torch::autograd::CopySlices",
     samples=over(Sample(array(2, 3), [1, 2], "circular"), Sample(array(1, 3, 4), [1, -1, 2, 1], "circular")),
     vjp={"input": lambda g, input_shape, pad, mode: rules._pad_enum_backward(g, input_shape[-_dims(pad) :], pad, mode)},
 )

@@ -9,7 +9,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over, strided
 from engine.shapes import reduced_shape, wrap_dim
 
@@ -103,9 +103,8 @@ def _between(ranked: Any, ranks: Any, interpolation: str) -> Any:
 
 def _arranged(values: Any, single: bool, shape: tuple[int, ...]) -> Any:
     """The quantiles in the first dim; without it for a single one."""
-    if single:
-        return rules.reshape(values, shape)
-    return rules.reshape(rules.movedim(values, -1, 0), (values.shape[-1], *shape))
+    one = rules.reshape(values, (*shape, 1)) if single else rules.reshape(rules.movedim(values, -1, 0), (-1, *shape, 1))
+    return renamed(rules.squeeze(one, -1), "SqueezeBackward4")
 
 
 _plain = (

@@ -10,7 +10,7 @@ from engine.domain import Domain, floating, in_single
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError, UnsupportedDtypeError
 from engine.generator import default_generator
 from engine.op import Sample, Spec, op
-from engine.rules import lean, rules
+from engine.rules import lean, renamed, rules
 from engine.samples import array, over, strided, unary
 from engine.shapes import same
 
@@ -217,7 +217,7 @@ def rrelu(input: Any, lower: Any, upper: Any, training: Any, generator: Any) -> 
     _bounds(lower, upper)
     LEAKY.check(input)
     if not training:
-        return rules.leaky_relu(input, (lower + upper) / 2)
+        return renamed(rules.leaky_relu(input, (lower + upper) / 2), "RreluWithNoiseBackward0")
     drawn = (generator or default_generator()).numbers().uniform(lower, upper, input.shape)
     slopes = np.asarray(drawn).astype(getattr(input.dtype, "numpy", input.dtype))
     return rules.rrelu_with_noise(input, rules.where(input > 0, 1, slopes))

@@ -223,6 +223,8 @@ def sum_to_size(input: Any, size: Any) -> Any:
     tensor([[2., 2., 2.]])
     """
     lead = _summable(input.shape, size)
+    if not size:
+        return rules.sum(input)
     dims = [i for i in range(input.ndim) if i < lead or (size[i - lead] == 1 and input.shape[i] != 1)]
     if dims:
         input = rules.sum(input, dims, True)

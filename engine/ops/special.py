@@ -11,7 +11,7 @@ from scipy import special
 from engine.domain import in_single, real
 from engine.dtypes import get_default_dtype
 from engine.op import Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import unary
 from engine.shapes import same
 
@@ -319,4 +319,4 @@ def ndtr(input: Any) -> Any:
     >>> torch.special.ndtr(torch.tensor([0.0, 1.0]))
     tensor([0.5000, 0.8413])
     """
-    return (rules.erf(input / math.sqrt(2)) + 1) * 0.5
+    return renamed((rules.erf(input / math.sqrt(2)) + 1) * 0.5, "MulBackward1")

@@ -11,7 +11,7 @@ from engine.domain import spoken
 from engine.errors import DtypeError, ShapeError, UnsupportedDtypeError
 from engine.matrices import adjoint, cost, failed, plain, square
 from engine.op import Estimate, Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over
 from engine.shapes import broadcast_shapes
 
@@ -259,4 +259,5 @@ def triangular_solve(input: Any, A: Any, upper: Any, transpose: Any, unitriangul
     copy = rules.clone(rules.expand(A, (*shape[:-2], *A.shape[-2:])))
     if transpose:
         A, upper = rules.transpose(A, -2, -1), not upper  # noqa: N806 - PyTorch's name
-    return rules.linalg_solve_triangular(A, input, upper=upper, unitriangular=unitriangular), copy
+    solution = rules.linalg_solve_triangular(A, input, upper=upper, unitriangular=unitriangular)
+    return renamed(solution, "TriangularSolveBackward0"), renamed(copy, "TriangularSolveBackward0")

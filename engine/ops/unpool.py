@@ -10,7 +10,7 @@ import numpy as np
 from engine.domain import spoken
 from engine.errors import InvalidValueError, ShapeError, TensorError
 from engine.op import Sample, Spec, op
-from engine.rules import rules
+from engine.rules import renamed, rules
 from engine.samples import array, over
 
 
@@ -143,7 +143,9 @@ def max_unpool1d(input: Any, indices: Any, kernel_size: Any, stride: Any, paddin
     >>> torch.nn.functional.max_unpool1d(torch.tensor([[3.0, 5.0]]), torch.tensor([[1, 3]]), 2)
     tensor([[0., 3., 0., 5.]])
     """
-    return rules._max_unpool(input, indices, _sizes(input, 1, kernel_size, stride, padding, output_size))
+    sizes = _sizes(input, 1, kernel_size, stride, padding, output_size)
+    _check(input, indices, sizes)
+    return rules.squeeze(rules._max_unpool(rules.unsqueeze(input, -1), rules.unsqueeze(indices, -1), (*sizes, 1)), -1)
 
 
 @op(
@@ -186,4 +188,5 @@ def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any, paddin
     >>> torch.nn.functional.max_unpool3d(torch.tensor([[[[5.0]]]]), torch.tensor([[[[7]]]]), 2).sum()
     tensor(5.)
     """
-    return rules._max_unpool(input, indices, _sizes(input, 3, kernel_size, stride, padding, output_size))
+    out = rules._max_unpool(input, indices, _sizes(input, 3, kernel_size, stride, padding, output_size))
+    return renamed(out, "MaxUnpool3DBackward0")

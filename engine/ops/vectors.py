@@ -232,6 +232,9 @@ def _diagonal_meta(A: Spec, offset: int, dim1: int, dim2: int) -> Spec:
 # -- distances between rows ---------------------------------------------------------------------------------------------
 
 
+_MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+
+
 def _rows_shape(x1: Any, x2: Any, p: float, compute_mode: Any) -> tuple[int, ...]:
     """The shape of the result. Errors: RuntimeError in PyTorch's words."""
     for name, x in (("X1", x1), ("X2", x2)):
@@ -243,8 +246,7 @@ def _rows_shape(x1: Any, x2: Any, p: float, compute_mode: Any) -> tuple[int, ...
         raise ShapeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
     if p < 0:
         raise TensorError("cdist only supports non-negative p values")
-    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
-    if compute_mode is not None and compute_mode not in (*modes, 0, 1, 2):
+    if compute_mode is not None and compute_mode not in (*_MODES, 0, 1, 2):
         raise InvalidValueError(f"{compute_mode} is not a valid value for compute_mode")
     lead = broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
     if x1.dtype != x2.dtype:
@@ -294,9 +296,23 @@ def _nearby(x1: Any, x2: Any, p: float) -> Any:
 
 
 @op(
+    "_cdist(Tensor x1, Tensor x2, float p) -> Tensor",
+    meta=lambda x1, x2, p: _cdist_meta(x1, x2, p, None),
+    kind="opaque",
+    forms="",
+    grad_fn="CdistBackward0",
+    samples=over(Sample(array(2, 3), array(4, 3, start=9), 1.5)),
+    vjp={"x1, x2": _to_rows},
+)
+def _cdist(x1: Any, x2: Any, p: Any) -> Any:
+    """The p-norm distance of each row of x1 from each row of x2. Source: PyTorch's _cdist_forward."""
+    return _nearby(x1, x2, p).astype(x1.dtype, copy=False)
+
+
+@op(
     "cdist(Tensor x1, Tensor x2, float p=2.0, Any compute_mode=None) -> Tensor",
     meta=_cdist_meta,
-    kind="opaque",
+    kind="composite",
     forms="function",
     samples=over(
         Sample(array(2, 3), array(4, 3, start=9)),
@@ -305,7 +321,6 @@ def _nearby(x1: Any, x2: Any, p: float) -> Any:
         Sample(np.zeros((0, 3)), array(2, 3), tags=("empty",)),
         Sample(strided(3, 2), array(2, 2, start=9), tags=("non-contiguous",)),
     ),
-    vjp={"x1, x2": _to_rows},
 )
 def cdist(x1: Any, x2: Any, p: Any, compute_mode: Any) -> Any:
     """The p-norm distance of each row of x1 from each row of x2.
@@ -317,5 +332,8 @@ def cdist(x1: Any, x2: Any, p: Any, compute_mode: Any) -> Any:
     >>> torch.cdist(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
     tensor([[5.]])
     """
-    _rows_shape(x1, x2, p, compute_mode)
-    return _nearby(x1, x2, p).astype(x1.dtype, copy=False)
+    shape = _rows_shape(x1, x2, p, compute_mode)
+    out = rules._cdist(x1, x2, p)
+    many = max(x1.shape[-2], x2.shape[-2]) > 25
+    by_product = compute_mode in (1, _MODES[1]) or (many and compute_mode in (None, 0, _MODES[0]))
+    return rules.view(out, shape) if p == 2 and by_product and 0 not in (*x1.shape, *x2.shape) else out

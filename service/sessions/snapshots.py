@@ -21,7 +21,7 @@ from engine.grad_mode import InferenceCell
 from engine.layout import owner_of
 from engine.node import AccumulateGrad, Extra, Meta, Node, Port, sequence
 from engine.op import ROWS, Op
-from engine.plan import Plan, erasing, plan_of, written_plan
+from engine.plan import WRITTEN, Plan, erasing, plan_of, renamed_plan, written_plan
 from engine.tensor import Tensor, wrap
 from engine.transaction import current
 from engine.view import View
@@ -273,7 +273,7 @@ class _Taker:
         if type(plan) is not Plan:
             raise Unstorable(f"a node of {plan.name}")
         known = plan_of(plan.op, plan.mask)
-        if known is None:  # of what was written over
+        if known is None or plan.name not in (known.name, WRITTEN.get(plan.op.id)):  # written over, or called otherwise
             return [_key(plan.op), [plan.mask, plan.name], depth]
         return [_key(plan.op), plan.mask if plan is known else -1 - plan.mask, depth]
 
@@ -446,7 +446,8 @@ class _Restorer:
             return CustomPlan(wrapped, mask) if mask else wrapped._plan
         row = _row(key)
         if isinstance(mask, list):
-            return erasing(row, *mask)
+            known = plan_of(row, mask[0])
+            return erasing(row, *mask) if known is None else renamed_plan(known, mask[1])
         plan = plan_of(row, mask if mask >= 0 else -1 - mask)
         return plan if mask >= 0 or plan is None else written_plan(row, plan)
 

@@ -55,6 +55,14 @@ METHODS = frozenset({"T", "H", "mT", "mH"})
 REORDERED = frozenset({"where"})
 """Their samples are the method's: the tensor before the condition."""
 
+NAMED_OTHERWISE: dict[str, str] = {
+    "__rsub__": "Python calls it with a number; two tensors, as here, are subtracted by the same row",
+    "conj_physical": "what is real is copied and recorded; PyTorch answers the tensor itself",
+    "nn.functional.linear_cross_entropy:chunked": "PyTorch's way to save memory is one node compiled beside its engine",
+    "nn.functional.linear_cross_entropy:chunked_none": "as above",
+}
+"""Operators whose ``grad_fn`` is not called as in PyTorch, and why; a test sees that each of them still is not."""
+
 
 def database() -> dict[str, Any]:
     """The entries by ``name`` or ``name:variant``."""
@@ -134,12 +142,8 @@ def run_sample(name: str, entry: Any, f: Callable[..., Any], sample: Any, second
     outputs = list(zip(flat(theirs), flat(ours), strict=True))
     for a, b in outputs:
         close("value", a, b, values=not random)
-    if name in CORE and process is None:
-        for a, b in outputs:
-            if isinstance(a, torch.Tensor):
-                named = [None if t.grad_fn is None else t.grad_fn.name() for t in (a, b)]
-                if named[0] != named[1]:
-                    raise Mismatch(f"grad_fn is {named[1]}, PyTorch's {named[0]}")
+    if process is None and name not in NAMED_OTHERWISE and (named := other_names(outputs)) is not None:
+        raise Mismatch(f"grad_fn is {named[1]}, PyTorch's {named[0]}")
     pairs = [(a, b) for a, b in outputs if isinstance(a, torch.Tensor) and a.requires_grad]
     for a, b in outputs:
         if isinstance(a, torch.Tensor) and a.requires_grad != b.requires_grad:
@@ -148,6 +152,16 @@ def run_sample(name: str, entry: Any, f: Callable[..., Any], sample: Any, second
     if not pairs or not theirs_leaves or random:
         return
     derivatives(pairs, theirs_leaves, ours_leaves, second)
+
+
+def other_names(outputs: list[tuple[Any, Any]]) -> tuple[str | None, str | None] | None:
+    """PyTorch's name of an output's node and ours, where they differ."""
+    for pair in outputs:
+        if hasattr(pair[0], "grad_fn"):
+            theirs, ours = (None if t.grad_fn is None else t.grad_fn.name() for t in pair)
+            if theirs != ours:
+                return theirs, ours
+    return None
 
 
 def derivatives(pairs: list[tuple[Any, Any]], theirs_leaves: list[Any], ours_leaves: list[Any], second: bool) -> None:
