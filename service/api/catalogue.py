@@ -134,6 +134,7 @@ def entry(name: str) -> dict[str, Any] | None:
         "family": rows[0].family,
         "summary": rows[0].doc.partition("\n")[0],
         "aliases": [n for n in rows[0].names if n != name],
+        "forms": sorted(frozenset[str]().union(*(row.forms for row in rows))),
         "overloads": [_overload(row) for row in rows],
         "arguments": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
     }
@@ -146,6 +147,7 @@ def _verb_entry(verb: Verb) -> dict[str, Any]:
         "family": "verbs",
         "summary": verb.doc.partition("\n")[0],
         "aliases": [],
+        "forms": [],
         "overloads": [
             {
                 "overload": "",
@@ -166,7 +168,7 @@ def catalogue() -> tuple[dict[str, Any], ...]:
         full = entry(name)
         assert full is not None
         found.append(
-            {k: full[k] for k in ("name", "kind", "family", "summary", "aliases")}
+            {k: full[k] for k in ("name", "kind", "family", "summary", "aliases", "forms")}
             | {"schemas": [o["schema"] for o in full["overloads"]]}
         )
     return tuple(found)

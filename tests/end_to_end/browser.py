@@ -46,8 +46,20 @@ class Playground:
         for k, code in enumerate(codes):
             if k:
                 self.page.click(".adders button:has-text('Code')")
-            self.page.locator(".code").nth(k).fill(code)
+            self.type(code, k)
         return self
+
+    def type(self, code: str, k: int = 0) -> None:
+        """Replace the text of a cell's editor by this, as a keyboard or a paste would."""
+        self.page.locator(".code").nth(k).focus()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(code)
+
+    def code(self, k: int = 0) -> str:
+        """The text of a cell's editor."""
+        lines = self.page.locator(".code").nth(k).locator(".cm-line")
+        return "\n".join(lines.evaluate_all("all => all.map((line) => line.textContent)"))
 
     def run_all(self) -> Playground:
         self.page.click("#run-all")

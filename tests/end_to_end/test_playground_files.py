@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -21,11 +22,23 @@ def test_checksums() -> None:
     rows = re.findall(
         r"^\| (\S+) \| (\S+) \| (\S+) \| .*? \| ([0-9a-f]{64}) \|$", (VENDOR / "VENDORED.md").read_text(), re.MULTILINE
     )
-    assert len(rows) == 5
+    assert len(rows) == 6
     for name, _, _, expected in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == expected, name
     said = set(re.findall(r"\((LICENSE\.[\w.-]+)\)", (VENDOR / "VENDORED.md").read_text()))
     assert {p.name for p in VENDOR.iterdir()} == {"VENDORED.md"} | said | {name for name, *_ in rows}
+
+
+def test_the_editor_is_of_the_versions_of_its_recipe() -> None:
+    recipe = HOME / "codemirror"
+    wanted = json.loads((recipe / "package.json").read_text())["dependencies"]
+    locked = json.loads((recipe / "package-lock.json").read_text())["packages"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert all(package["integrity"].startswith("sha512-") for path, package in locked.items() if path)
+    assert f"| @codemirror/view | {wanted['@codemirror/view']} |" in (VENDOR / "VENDORED.md").read_text()
+    taken = re.findall(r"[{,]\s*(\w+)", " ".join(re.findall(r"\{[^}]*\}", (recipe / "names.js").read_text())))
+    used = "".join((HOME / "page" / name).read_text() for name in ("editor.js", "completion.js"))
+    assert [name for name in taken if not re.search(rf"\b{name}\b", used)] == []
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda p: p.name)

@@ -17,6 +17,9 @@ class OperatorSummary(Model):
     family: str
     summary: str
     aliases: list[str]
+    forms: list[Literal["function", "inplace", "method", "property"]] = Field(
+        description="how PyTorch's text says it: torch.name(x), x.name_(), x.name(), x.name"
+    )
     schemas: list[str] = Field(description="torch's schema lines, one an overload")
 
 
@@ -34,6 +37,9 @@ class OperatorObject(Model):
     family: str
     summary: str
     aliases: list[str]
+    forms: list[Literal["function", "inplace", "method", "property"]] = Field(
+        description="how PyTorch's text says it: torch.name(x), x.name_(), x.name(), x.name"
+    )
     overloads: list[dict[str, Any]]
     arguments: dict[str, Any] = Field(
         description="a JSON Schema (2020-12) of the body of POST …/ops/{op}; oneOf where there are overloads"

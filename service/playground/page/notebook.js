@@ -9,6 +9,7 @@ import { contour, curve } from "./plots.js";
 import { LANGUAGES, snippet } from "./snippets.js";
 import { number } from "./values.js";
 
+let told = 0; // errors, so that each has an id
 const PAUSE = 16; // ms between two runs of a repeated cell, so that the page is drawn
 
 // What scrolls in its box can be reached by the keyboard.
@@ -60,10 +61,8 @@ class Cell {
     this.editor = new Editor(content, {
       label: "Code",
       onrun: ({ advance }) => this.notebook.run(this, { advance }),
-      onchange: () => {
-        this.editor.area.setAttribute("aria-invalid", "false");
-        this.notebook.changed();
-      },
+      onchange: () => this.notebook.changed(),
+      names: () => ({ text: this.notebook.text, bound: this.notebook.bound }),
     });
     this.button = h("button", { type: "button", class: "run", onclick: () => (this.busy ? this.notebook.stop() : this.notebook.run(this)) });
     this.count = h("span", { class: "count", "aria-hidden": "true" });
@@ -166,13 +165,11 @@ class Cell {
     const endless = /script_steps allows/.test(problem.message) ? " (a loop that does not end?)" : "";
     const detail = problem.message + endless;
     const [, kind, rest] = /^(\w+(?:Error|Exception|Interrupt)): (.*)$/s.exec(detail) ?? [];
+    const id = `error-${++told}`;
     this.output.append(
-      h("div", { class: "error", role: "alert" }, line ? h("span", { class: "where" }, `line ${line}`) : null, h("pre", null, kind ? [h("b", null, `${kind}: `), rest] : detail)),
+      h("div", { class: "error", role: "alert", id }, line ? h("span", { class: "where" }, `line ${line}`) : null, h("pre", null, kind ? [h("b", null, `${kind}: `), rest] : detail)),
     );
-    if (line) {
-      this.editor.mark(line);
-      this.editor.area.setAttribute("aria-invalid", "true");
-    }
+    if (line) this.editor.mark({ line, column: problem.body.column ?? 0, told: id });
   }
 }
 
@@ -181,6 +178,7 @@ export class Notebook {
     Object.assign(this, { api, onran, onstep, onchange, onreset, onfunction });
     this.cells = [];
     this.counter = 0;
+    this.bound = new Set(); // names that cells have bound
     this.queue = Promise.resolve();
     this.stopped = false;
     this.list = h("div", { class: "cells" });
@@ -208,6 +206,10 @@ export class Notebook {
 
   get content() {
     return { title: this.title, cells: this.cells.map(({ kind, content }) => ({ kind, content })) };
+  }
+
+  get text() {
+    return this.cells.filter((c) => c.kind === "code").map((c) => c.content).join("\n");
   }
 
   changed() {
@@ -242,7 +244,7 @@ export class Notebook {
     this.cells.splice(at, 1);
     cell.element.remove();
     const near = this.cells[Math.min(at, this.cells.length - 1)];
-    near?.element.querySelector("textarea, summary")?.focus();
+    near?.element.querySelector(".code, summary")?.focus();
     this.changed();
   }
 
@@ -294,7 +296,7 @@ export class Notebook {
     for (const cell of this.cells) {
       if (cell.kind !== "code") continue;
       cell.ran = false;
-      cell.editor.mark(0);
+      cell.editor.mark(null);
       if (cell.map) cell.map.turn++;
       replace(cell.count);
       replace(cell.output);
@@ -316,7 +318,7 @@ export class Notebook {
       return false;
     }
     cell.state(true);
-    cell.editor.mark(0);
+    cell.editor.mark(null);
     replace(cell.output);
     let went = false;
     try {
@@ -339,6 +341,7 @@ export class Notebook {
   async begin() {
     await this.api.open(`playground: ${this.title}`.replace(/[^\x20-\x7e]/g, "").slice(0, 100));
     this.fresh = false;
+    this.bound.clear();
   }
 
   // The session is gone: a new one, and the cells that had run before this one run again.
@@ -367,6 +370,7 @@ export class Notebook {
     let answer = null;
     for (let k = 0; k < asked.repeat && !this.stopped; k++) {
       answer = await this.api.run(code, k > 0);
+      for (const name of answer.names) this.bound.add(name);
       if (asked.repeat === 1 && !asked.contour) cell.show(answer, []);
       if (answer.error) {
         if (k === 0) cell.show(answer, []);
