@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
@@ -92,6 +92,10 @@ class Transaction:
     def item(self, owner: dict[Any, Any], key: Any) -> None:
         """Remember what a dict holds under a key, or that it holds nothing."""
         self._log.append(("item", owner, key, owner.get(key, _ABSENT)))
+
+    def items(self, owner: dict[Any, Any], keys: Iterable[Any]) -> None:
+        """Remember what a dict holds under many keys."""
+        self._log += [("item", owner, key, owner.get(key, _ABSENT)) for key in keys]
 
     def state(self, owner: _HasBitGenerator) -> None:
         """Remember a bit generator's state."""

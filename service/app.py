@@ -16,7 +16,7 @@ from service.api import problems
 from service.api.authentication import Authentication
 from service.api.cors import CrossOrigin
 from service.api.direct import Direct
-from service.api.exchange import Parts, Tenancy
+from service.api.exchange import Asked, Parts, Tenancy
 from service.api.functions import read_values
 from service.api.middleware import Guard, TooLarge, too_large
 from service.api.observation import Observation, look_at
@@ -35,10 +35,12 @@ from service.sessions.manager import Pace, SessionManager
 from service.sessions.ports import Executor, Journal
 from service.settings import Settings
 from service.steps.limits import Limits
+from service.steps.recent import Recent
 
 __all__ = ["StoreError", "create_app", "is_loopback", "key_file", "open_journal"]
 
 TENDING = 60.0  # seconds between two rounds of sweeping
+BATCHES, BATCHES_BYTES = 4_096, 32 * 2**20  # bodies of batches that are remembered, and what they may hold
 
 DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
 [The guide](/guide) tells it in order, [the playground](/) shows it; this document by itself is [/openapi.json](/openapi.json).
@@ -115,11 +117,12 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         state.evaluator = evaluator = ReplayingEvaluator()
         state.trouble = lambda: None if kept is None else kept.trouble
         found = {} if kept is None else stored_by_tenant(kept)
+        batches: Recent[Asked] = Recent(BATCHES_BYTES, BATCHES)
 
         def make(tenant: str) -> Parts:
             own = executor.of(tenant)
             sessions = _manager(settings, own, kept, tenant, house, found.pop(tenant, []))
-            return Parts(settings, sessions, _functions(settings, own, sessions, evaluator))
+            return Parts(settings, sessions, _functions(settings, own, sessions, evaluator), batches)
 
         application.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
         for parts in tenancy.all():

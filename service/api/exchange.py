@@ -16,14 +16,17 @@ from service.auth.principal import Principal
 from service.functions.manager import FunctionManager
 from service.sessions.manager import SessionManager
 from service.sessions.outcomes import Key, Reply
+from service.sessions.stretch import Batch
 from service.sessions.transaction import Transaction
 from service.settings import Settings
 from service.steps.errors import InvalidInput
+from service.steps.recent import Recent
 from service.wire.json_codec import Strictness, decode, render
 
 __all__ = [
     "JSON",
     "LARGE",
+    "Asked",
     "Data",
     "Encoding",
     "Parts",
@@ -65,12 +68,27 @@ _PLAIN: Final = Data("auto")
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the body of a batch asks for, read."""
+
+    batch: Batch
+    wanted: tuple[str, ...]
+    dry: bool
+
+    @property
+    def nbytes(self) -> int:
+        """A bound of what it holds."""
+        return self.batch.nbytes
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """What the composition root joined for one tenant's requests."""
+    """What the composition root joined for one tenant's requests. batches: of all tenants, by content type and body."""
 
     settings: Settings
     sessions: SessionManager
     functions: FunctionManager
+    batches: Recent[Asked]
 
     @property
     def strictness(self) -> Strictness:

@@ -8,8 +8,6 @@ numbers always runs eagerly.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -38,8 +36,9 @@ from service.functions.function import Function
 from service.functions.work import Work
 from service.steps.errors import DeadlineExceeded, InvalidInput, ServiceError
 from service.steps.limits import LIGHT_COST, TooHeavy
+from service.steps.recent import Recent
 
-__all__ = ["Programs", "ReplayingEvaluator"]
+__all__ = ["ReplayingEvaluator"]
 
 MOST_BYTES: Final = 64 * 2**20
 MOST_PROGRAMS: Final = 4_096
@@ -70,42 +69,11 @@ class _Kept:
         return REFUSED_BYTES + (0 if self.program is None else self.program.nbytes)
 
 
-class Programs:
-    """Programs of the signatures that were asked for last, of all functions together. Safe for several threads."""
-
-    def __init__(self, most_bytes: int = MOST_BYTES, most: int = MOST_PROGRAMS) -> None:
-        self._found: OrderedDict[Key, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
-        self._most_bytes = most_bytes
-        self._most = most
-        self.nbytes = 0
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def get(self, key: Key) -> _Kept | None:
-        """What is known of a key; it is the youngest now."""
-        with self._lock:
-            found = self._found.get(key)
-            if found is not None:
-                self._found.move_to_end(key)
-            return found
-
-    def keep(self, key: Key, kept: _Kept) -> None:
-        """Remember; the oldest go where there is too much. What is larger than all may be is not kept."""
-        with self._lock:
-            before = self._found.pop(key, None)
-            self.nbytes += kept.nbytes - (0 if before is None else before.nbytes)
-            self._found[key] = kept
-            while self.nbytes > self._most_bytes or len(self._found) > self._most:
-                self.nbytes -= self._found.popitem(last=False)[1].nbytes
-
-
 class ReplayingEvaluator(EagerEvaluator):
     """The Evaluator that replays what it can, and runs the rest eagerly."""
 
-    def __init__(self, programs: Programs | None = None) -> None:
-        self.programs = programs or Programs()
+    def __init__(self) -> None:
+        self.programs: Recent[_Kept] = Recent(MOST_BYTES, MOST_PROGRAMS)  # of all functions together
 
     def known(self, function: Function, call: Call) -> Answer | None:
         """The answer of a call that is replayed at once; None for any other, and where the eager run must tell what is wrong."""

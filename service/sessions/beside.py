@@ -30,13 +30,13 @@ class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
     __slots__ = ("_allowed", "_allowed_bytes", "_bytes", "_found")
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[weakref.ref[Node], Op, list[Any], bool]] = {}
+        self._found: dict[int, tuple[weakref.ref[Node], Op, list[Any], bool, int]] = {}
         self._allowed = LEAST
         self._bytes = 0  # of tensors that are remembered, each as often as it is
         self._allowed_bytes = MOST_BYTES
 
     def __getitem__(self, node: Node) -> tuple[Op, list[Any]]:
-        ref, op, values, own = self._found[node.seq]
+        ref, op, values, own, _ = self._found[node.seq]
         if ref() is not node:
             raise KeyError(node)
         if own:
@@ -56,14 +56,16 @@ class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
             self.note(node, op, values)
             return
         found, seq = self._found, node.seq
-        found[seq] = (weakref.ref(node, lambda _: found.pop(seq, None) and None), op, values, False)
+        found[seq] = (weakref.ref(node, lambda _: found.pop(seq, None) and None), op, values, False, _size(values))
 
     def note(self, node: Node, op: Op, values: list[Any]) -> None:
         """Remember a call whose row left the node. values: its arguments, with anything where the node has an edge."""
-        self._found[node.seq] = (weakref.ref(node), op, values, True)
+        size = 0
         for value in values:
             if type(value) is Tensor:
-                self._bytes += value._array.nbytes
+                size += value._array.nbytes
+        self._found[node.seq] = (weakref.ref(node), op, values, True, size)
+        self._bytes += size
         if len(self._found) > self._allowed or self._bytes > self._allowed_bytes:
             self.tidy()
 
@@ -81,7 +83,7 @@ class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
 
     def tensors(self) -> Iterator[Tensor]:
         """The tensors that are remembered, each as often as it is."""
-        for ref, _, values, _ in list(self._found.values()):
+        for ref, _, values, _, _ in list(self._found.values()):
             if ref() is not None:
                 for value in values:
                     for v in value if type(value) is list else (value,):
@@ -90,11 +92,17 @@ class Beside(MutableMapping[Node, tuple[Op, list[Any]]]):
 
     def tidy(self) -> None:
         """Let go of what belongs to nodes that are gone."""
-        for seq in [seq for seq, call in list(self._found.items()) if call[0]() is None]:
-            self._found.pop(seq, None)
-        self._allowed = max(LEAST, 2 * len(self._found))
-        self._bytes = sum(t._array.nbytes for t in self.tensors())
+        found = self._found
+        for seq in [seq for seq, call in list(found.items()) if call[0]() is None]:
+            found.pop(seq, None)
+        self._allowed = max(LEAST, 2 * len(found))
+        self._bytes = sum([call[4] for call in list(found.values())])
         self._allowed_bytes = max(MOST_BYTES, 2 * self._bytes)
+
+
+def _size(values: list[Any]) -> int:
+    flat = (v for value in values for v in (value if type(value) is list else (value,)))
+    return sum(v._array.nbytes for v in flat if isinstance(v, Tensor))
 
 
 def came_in(op: Op, values: list[Any]) -> list[Any] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine.grad_mode import grad_enabled
 from engine.node import Node
 from engine.tensor import Tensor
+from service.sessions.beside import came_in, remember
 from service.sessions.plans import planned
 from service.steps.outcome import Outcome
 
@@ -35,7 +36,9 @@ def planned_step(tx: Transaction, step: Step) -> Outcome | None:
     out: Tensor = plan.door(*values)
     node = out._node
     if node is not None:
-        if (
+        if op.kind == "composite":
+            remember(session.beside, op, came_in(op, [*values, *plan.rest]), out)
+        elif (
             type(node) is Node and None in node.edges and node.plan.op is op
         ):  # a number or a tensor without history came in
             given = [*values, *plan.rest]

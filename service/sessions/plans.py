@@ -68,7 +68,7 @@ class Plan(NamedTuple):
     size: int
     limits: Limits
     reserved: int  # bytes: of the outputs, none for a view, and the workspace
-    short: bool  # whether the row makes one tensor, and is no composite
+    short: bool  # whether the row makes one tensor
 
 
 _plans: dict[tuple[Any, ...], Plan] = {}
@@ -155,7 +155,7 @@ def _learn(
         _plans.clear()
     op = bound.op
     reserved = 0 if op.kind == "view" else size + estimate.workspace
-    short = op.schema.returns == ("",) and op.kind != "composite"
+    short = op.schema.returns == ("",)
     rest = tuple(bound.values[len(given) :])
     _plans[key] = Plan(op, _door(step.op), rest, estimate, size, limits, reserved, short)
 

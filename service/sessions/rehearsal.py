@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["rehearse"]
 
 
-def rehearse(tx: Transaction, steps: list[Step], wanted: list[str]) -> dict[str, Any]:
+def rehearse(tx: Transaction, steps: Sequence[Step], wanted: Sequence[str]) -> dict[str, Any]:
     """What each step would make, and what all would cost.
 
     Errors: StepFailed with the index of the step that would fail, for what shapes, dtypes, freed graphs and limits can tell; what a

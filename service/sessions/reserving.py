@@ -45,6 +45,16 @@ class Reserving:
             self._spare += self._more(op, size)
         self._spare -= size
 
+    def reserved(self, op: str, size: int) -> bool:
+        """Reserve for many calls at once, the first of them ``op``; False, with nothing done, where there is not so much."""
+        try:
+            if size > self._spare:
+                self._spare += self._more(op, size)
+        except (LimitExceeded, QuotaExceeded, Overloaded):
+            return False
+        self._spare -= size
+        return True
+
     def _more(self, op: str, size: int) -> int:
         """Reserve at least ``size`` bytes, and some for the steps that follow; what is left of them is given back at the end."""
         try:

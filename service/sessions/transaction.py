@@ -54,7 +54,7 @@ class Transaction(Reserving):
     def __init__(self, session: Session, *, batch: bool, light: bool = False, recorded: bool = True) -> None:
         super().__init__(session, Meter(session.limits, batch=batch, light=light), ahead=SPARE if batch else 0)
         self.done: list[Done] = []  # what this transaction did, in order
-        self._recorded = recorded
+        self.recorded = recorded
         self.checksum = Checksum()
         self._log.shared = session.shared
         self._tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
@@ -127,10 +127,14 @@ class Transaction(Reserving):
         if outcome is None:
             outcome = self._carried(step)
         self._log.mark()
-        self.done.append(Done("step", step, outcome if self._recorded else None, self._row))
-        if self._recorded:
-            self.checksum.add(self.done, self.meter)
+        self.add(Done("step", step, outcome if self.recorded else None, self._row))
         return outcome
+
+    def add(self, done: Done) -> None:
+        """A step was done."""
+        self.done.append(done)
+        if self.recorded:
+            self.checksum.add(self.done, self.meter)
 
     def _carried(self, step: Step) -> Outcome:
         row = VERBS.get(step.op)
@@ -250,6 +254,11 @@ class Transaction(Reserving):
         self._log.item(session.names, name)
         session.names[name] = Binding(tensor, session.next_number)
         session.next_number += 1
+
+    def binds(self, names: list[str]) -> None:
+        """These ids will be bound, all before anything else is done."""
+        self._log.attribute(self.session, "next_number")
+        self._log.items(self.session.names, names)
 
     def _kept(
         self, step: Step, tensors: tuple[Tensor, ...], several: bool, unrecorded: Unrecorded | None = None

@@ -21,6 +21,7 @@ from service.sessions.graphs import session_graph
 from service.sessions.running import budget_of, run_cell
 from service.sessions.session import Session
 from service.sessions.snapshots import restored, taken
+from service.sessions.stretch import Batch
 from service.steps.errors import ServiceError
 from service.steps.step import Step
 from service.wire.errors import WireError
@@ -256,7 +257,7 @@ class Model:
             steps = [Step.from_json(s) for s in asked.steps]
             with session.begin(batch=asked.batch) as tx:
                 if asked.batch:
-                    render(carried_out(tx, steps, [], Data("auto")))
+                    render(carried_out(tx, Batch(steps, 0), [], Data("auto")))
                 else:
                     render(outcome_json(tx.step(steps[0]), Data("auto"), tx))
                 tx.settle()

@@ -122,7 +122,9 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(short: FastAPI, monke
         raise RuntimeError("secret")
 
     place = short.direct.root.named["healthz"]  # type: ignore[attr-defined]
-    monkeypatch.setitem(place.methods, "GET", place.methods["GET"]._replace(endpoint=fails, takes_request=True, query=None))
+    monkeypatch.setitem(
+        place.methods, "GET", place.methods["GET"]._replace(endpoint=fails, takes_request=True, query=None)
+    )
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(short), base_url="http://localhost") as http:

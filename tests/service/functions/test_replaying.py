@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from engine.errors import EngineError
-from engine.program import trace
 from service.api.functions import read_values
 from service.executors.local import LocalExecutor, SystemClock
 from service.functions.call import Call
@@ -20,7 +19,7 @@ from service.functions.function import Function
 from service.functions.manager import FunctionManager
 from service.functions.memory import MemoryStore
 from service.functions.reading import read_call
-from service.functions.replaying import Programs, ReplayingEvaluator, _Kept
+from service.functions.replaying import ReplayingEvaluator
 from service.functions.work import Work
 from service.steps.errors import DeadlineExceeded, LimitExceeded, ServiceError
 from service.steps.limits import Limits, TooHeavy
@@ -234,21 +233,6 @@ def test_a_long_replay_looks_at_the_clock() -> None:
     moments = iter([0.0, *[100.0] * 9])
     with pytest.raises(DeadlineExceeded):
         replaying.evaluate(function, call, Work(Limits(), seconds=1.0, clock=lambda: next(moments)))
-
-
-def test_programs_are_bounded_by_number_and_bytes() -> None:
-    program, _ = trace(lambda x: [x * 2], [np.ones(3)])
-    kept = _Kept(program, lambda v: v)
-    programs = Programs(most=3)
-    for k in range(5):
-        programs.keep(k, kept)
-        programs.get(0)
-    assert [programs.get(k) is not None for k in range(5)] == [True, False, False, True, True]
-    assert programs.nbytes == 3 * kept.nbytes
-    programs = Programs(most_bytes=3 * kept.nbytes)
-    for k in range(9):
-        programs.keep(k % 4, kept)
-        assert programs.nbytes == len(programs) * kept.nbytes <= 3 * kept.nbytes
 
 
 def test_threads_ask_one_evaluator() -> None:
