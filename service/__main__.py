@@ -19,14 +19,10 @@ from service.demo import add_demo
 from service.journal.command import add_upkeep
 from service.settings import FILE, KINDS, Settings, describe, from_environment, option
 from service.telemetry.logs import configure
+from service.tuning import tune
 
 __all__ = ["main", "parser"]
 
-COLLECT_AFTER = (
-    50_000,
-    20,
-    50,
-)  # graphs hold no cycles and die by themselves: looking for cycles every 700 objects is time lost
 EXAMPLES = """\
 to begin with:
   gradwire demo                     the tutorial in this terminal, with a server of its own
@@ -34,7 +30,6 @@ to begin with:
   gradwire serve --data-dir DIR     sessions outlive the process
   gradwire COMMAND --help           more of a command; gradwire serve --help lists every setting
 """
-SWITCH_INTERVAL = 0.0005  # a long call that holds the interpreter must not stall the event loop
 
 
 def parser() -> argparse.ArgumentParser:
@@ -137,8 +132,7 @@ def _serve(settings: Settings, app: Any) -> int:
     from service.server import Server
 
     configure(requests=settings.log_requests)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(*COLLECT_AFTER)
+    tune()
     everywhere = settings.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
     shown = "127.0.0.1" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
     server = Server(app, settings)

@@ -220,7 +220,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service": set(),
     "service.__main__": {
         "service.app", "service.auth", "service.demo", "service.journal", "service.server", "service.settings",
-        "service.telemetry",
+        "service.telemetry", "service.tuning",
     },
     "service.api": {
         *DOMAIN, *HTTP, "numpy", "orjson", "service.auth", "service.compat", "service.guide", "service.playground",
@@ -246,6 +246,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "service.settings": {"pydantic"},
     "service.steps": {"engine"},
     "service.telemetry": {"prometheus_client", "service.settings"},
+    "service.tuning": set(),
     "service.wire": {"numpy", "orjson", "safetensors"},
 }  # fmt: skip
 MAY_IMPORT_ALONE: Final = {
