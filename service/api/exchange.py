@@ -182,15 +182,23 @@ class Ready(Response):
 
     media_type = JSON
 
-    def __init__(self, content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
         self.status_code = status
         self.background = None
         self.body = content
         self.raw_headers = [
             (b"content-length", b"%d" % len(content)),
             (b"content-type", b"application/json"),
-            *((k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()),
+            *more,
         ]
+        if headers:
+            self.raw_headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()]
 
 
 def answer(

@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from fastapi import Request, Response
@@ -28,6 +28,7 @@ __all__ = ["Answer", "Sent", "Wanted", "bounds", "grafted", "media_type", "read_
 T = TypeVar("T")
 _ANYTHING: Final = (("*/*", 1.0),)
 _VARY: Final = {"Vary": "Accept"}
+_VARIES: Final = ((b"vary", b"Accept"),)
 MOST_RANGES: Final = 32
 _PARAMETER: Final = re.compile(
     r';\s*([!#$%&\'*+.^_`|~\w-]{1,64})=(?:"([^"\\]{0,1024})"|([!#$%&\'*+.^_`|~\w-]{0,1024}))\s*'
@@ -199,8 +200,7 @@ class Wanted:
         return Answer(JSON, render({**described, **values}))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A content type and the bytes."""
 
     content_type: str
@@ -209,7 +209,7 @@ class Answer:
     def response(self, status: int = 200) -> Response:
         """The answer as HTTP sends it; caches are told that it depends on Accept."""
         if self.content_type == JSON:
-            return Ready(self.content, status, _VARY)
+            return Ready(self.content, status, more=_VARIES)
         return Response(self.content, status, {"Content-Type": self.content_type, **_VARY})
 
 

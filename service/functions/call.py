@@ -77,6 +77,10 @@ class Call:
             return leaves
         return leaves, json.dumps(self.tree, default=lambda leaf: f"#{leaf.number}", sort_keys=True)
 
+    def settle(self, key: Any) -> None:
+        """Say what the key is: whatever decides what is computed must be in it."""
+        self._key = key
+
     def key(self) -> Any:
         """What decides what is computed, short of values: the signature, the verb, for which inputs, along which directions."""
         if self._key is None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from service.functions.definition import Definition
 from service.functions.ports import ReadValues
 from service.functions.program import Parameter, Program
+from service.functions.reading import plain
 from service.functions.specs import MISSING, InputSpec
 from service.functions.step_program import StepProgram
 from service.steps.errors import InvalidInput
@@ -66,6 +67,7 @@ class Function:
                     argument=f"inputs.{path}",
                 )
         self.names: Any = definition.outputs if definition.code is not None else None
+        self.plain = plain(self)
         self.plans: Remembered[Any] = Remembered()
         self.heavy: Remembered[bool] = Remembered()
 

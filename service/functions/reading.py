@@ -17,7 +17,7 @@ from service.steps.errors import InvalidInput
 if TYPE_CHECKING:
     from service.functions.function import Function
 
-__all__ = ["TAKES", "read_call", "value_of"]
+__all__ = ["TAKES", "Plain", "plain", "read_call", "value_of"]
 
 _ALWAYS: Final = frozenset({"in_axes", "inputs", "seed"})
 TAKES: Final[dict[str, frozenset[str]]] = {
@@ -33,13 +33,61 @@ TAKES: Final[dict[str, frozenset[str]]] = {
     "check": frozenset({"inputs", "seed", "wrt", "eps", "atol", "rtol", "order"}),
 }
 """The fields of a request, by verb."""
+PLAIN_VERBS: Final = frozenset({"value", "grad", "value_and_grad", "vjp", "jacobian"})
 _TYPED: Final = frozenset({"data", "dtype", "shape", "base64"})
 _SPEC: Final = frozenset({"dtype", "shape"})
 _MOST_LEAVES: Final = 10_000
 
 
+class Plain:
+    """How most calls are read: all inputs are tensors whose specs say what they are, each is given as numbers, and nothing else is said."""
+
+    __slots__ = ("given", "leaves", "paths", "tree", "wrt")
+
+    def __init__(self, specs: Sequence[InputSpec], default_dtype: str) -> None:
+        self.given = frozenset(s.path for s in specs)
+        self.paths = [s.path for s in specs]
+        self.leaves = [(s.path, s.dtype or default_dtype, s, f"inputs.{s.path}") for s in specs]
+        self.tree = {s.path: Leaf(k) for k, s in enumerate(specs)}
+        self.wrt = [k for k, (_, dtype, _, _) in enumerate(self.leaves) if DTYPES[dtype].numpy.kind in "fc"]
+
+
+def plain(function: Function) -> Plain | None:
+    """How the function's plain calls are read; None where some input is no tensor, has parts, or is not said to be anything."""
+    specs = [function.specs.get(name) for name in function.parameters]
+    if function.children or not specs or any(s is None or s.static for s in specs):
+        return None
+    return Plain([s for s in specs if s is not None], function.definition.default_dtype)
+
+
+def _read_plainly(function: Function, verb: str, inputs: Any, read: ReadValues) -> Call | None:
+    """A plain call; None for any other. Errors: InvalidInput."""
+    how = function.plain
+    if how is None or type(inputs) is not dict or inputs.keys() != how.given or not how.wrt:
+        return None
+    default = function.definition.default_dtype
+    arrays = []
+    for path, dtype, _, where in how.leaves:
+        value = inputs[path]
+        if type(value) is not list and type(value) is not float:
+            return None
+        arrays.append(read(value, dtype, default, where))
+    sizes: dict[str, tuple[int, str]] = {}
+    for (_, _, spec, where), array in zip(how.leaves, arrays, strict=True):
+        check_shape(spec, array.shape, sizes, where)
+    call = Call(verb, read, how.paths, arrays, how.tree)
+    if verb != "value":
+        call.wrt = how.wrt
+    call.settle((verb, *(array.shape for array in arrays)))  # dtypes are those of the specs
+    return call
+
+
 def read_call(function: Function, verb: str, body: Mapping[str, Any], read: ReadValues) -> Call:
     """The call that a body means. Errors: InvalidInput with the place, such as ``inputs.x[2]``."""
+    if len(body) == 1 and verb in PLAIN_VERBS and "inputs" in body:
+        call = _read_plainly(function, verb, body["inputs"], read)
+        if call is not None:
+            return call
     for key in body:
         if key not in TAKES[verb]:
             raise InvalidInput(
