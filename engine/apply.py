@@ -21,6 +21,7 @@ from engine.node import Extra, Node, Port, saved_hooks, sequence
 from engine.op import Op
 from engine.plan import Plan, erasing, plan_of, written_plan
 from engine.promotion import explain, promoted
+from engine.refusal import refusal
 from engine.tensor import Tensor, array_of, begun, node_of
 from engine.view import Step, View
 from engine.write import check_castable, check_overlap, check_writable, reshaped, set_history, write
@@ -35,7 +36,6 @@ __all__ = [
     "run",
     "run_inplace",
     "shape_of",
-    "signature",
 ]
 
 new = object.__new__
@@ -53,7 +53,11 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
     Errors: TypeError; with several overloads it lists what each would have taken.
     """
     if len(overloads) == 1:
-        return overloads[0], overloads[0].bind(args, kwargs)
+        try:
+            return overloads[0], overloads[0].bind(args, kwargs)
+        except ArgumentError as error:
+            error.overloads = overloads
+            raise
     choices = overloads[0].choices
     types = tuple(map(type, args))
     if not kwargs:
@@ -72,26 +76,9 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
                 choices[len(overloads), types] = op
             return op, bound
     assert first is not None
-    name = overloads[0].name.rpartition(".")[2]
-    got = ", ".join([*(schema.kind_name(a) for a in args), *(f"{k}={schema.kind_name(v)}" for k, v in kwargs.items())])
-    expected = "".join(f"\n * {signature(op)}" for op in overloads)
-    raise ArgumentError(
-        f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:{expected}",
-        first.argument,
-    )
-
-
-def signature(op: Op) -> str:
-    """What a row takes, as PyTorch lists it: ``(Tensor input, int dim, bool keepdim = False)``."""
-    pieces = []
-    starred = False
-    for p in op.parameters:
-        if p.keyword_only and not starred:
-            pieces.append("*")
-            starred = True
-        default = "" if p.required else f" = {p.default}"
-        pieces.append(f"{schema.SPOKEN.get(p.kind, p.kind)} {p.name}{default}")
-    return f"({', '.join(pieces)})"
+    refused = refusal(overloads, args, kwargs, first)
+    refused.overloads = overloads
+    raise refused
 
 
 def _computed(op: Op, bound: list[Any]) -> Any:

@@ -81,7 +81,7 @@ def _sequence(value: Any, what: str) -> tuple[Any, ...]:
         return (_stand_in(value),)
     if not isinstance(value, Sequence):
         raise ArgumentError(
-            f"'{type(value).__name__}' object is not iterable ({what} must be a Tensor or a sequence of Tensors)"
+            f"'{type(value).__name__}' object is not iterable\n({what} must be a Tensor or a sequence of Tensors)"
         )
     return tuple(_stand_in(v) if type(v) is GradientEdge else v for v in value)
 

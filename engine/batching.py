@@ -93,7 +93,7 @@ class Batched(Tensor):
         return self.physical.is_contiguous(memory_format)
 
     def _unreadable(self, what: str, why: str = "We don't support that yet.") -> TensorError:
-        return TensorError(f"vmap: It looks like you're {what}. {why} (every example of a batch has its own values)")
+        return TensorError(f"vmap: It looks like you're {what}. {why}\n(every example of a batch has its own values)")
 
     def item(self) -> Any:
         raise self._unreadable(

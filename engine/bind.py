@@ -15,6 +15,7 @@ from engine.doors import augmented, binary, inplace, matmul, unary
 from engine.errors import ArgumentError
 from engine.indexing import getitem, setitem
 from engine.op import OPS, Op
+from engine.refusal import as_function, as_method
 from engine.tensor import Tensor
 
 __all__ = ["function_of", "install"]
@@ -80,39 +81,40 @@ def _takes_two(op: Op) -> bool:
     )
 
 
-def function_of(name: str) -> Callable[..., Any]:
-    """The Python function of a public name, by the shortest door that its first row allows."""
+def function_of(name: str, method: bool = False) -> Callable[..., Any]:
+    """The Python function of a public name, by the shortest door that its first row allows.
+
+    method: its sentences count the arguments from the first after the tensor.
+    """
     overloads = OPS[name]
     first = overloads[0]
+    general = as_method(dispatch, overloads, name) if method else as_function(dispatch, overloads)
     if name == "conj":
 
         def door(*args: Any, **kwargs: Any) -> Any:
             if len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype.kind != "c":
                 return args[0]  # what is real is its own conjugate
-            return dispatch(overloads, args, kwargs)
+            return general(*args, **kwargs)
 
     elif _takes_one(first):
-        quick = door = unary(first, overloads)
+        quick = door = unary(first, overloads, general)
         if len(overloads) > 1 or len(first.parameters) > 1:
 
             def door(*args: Any, **kwargs: Any) -> Any:
                 if len(args) == 1 and not kwargs:
                     return quick(*args)
-                return dispatch(overloads, args, kwargs)
+                return general(*args, **kwargs)
 
     elif name == "matmul" or (_takes_two(first) and first.jvp is None):
-        fast = matmul(overloads) if name == "matmul" else binary(first, overloads)
+        fast = matmul(overloads, general) if name == "matmul" else binary(first, overloads, general)
 
         def door(*args: Any, **kwargs: Any) -> Any:
             if len(args) == 2 and not kwargs:
                 return fast(*args)
-            return dispatch(overloads, args, kwargs)
+            return general(*args, **kwargs)
 
     else:
-
-        def door(*args: Any, **kwargs: Any) -> Any:
-            return dispatch(overloads, args, kwargs)
-
+        door = general
     _named(door, name, overloads)
     return door
 
@@ -126,12 +128,9 @@ def _named(f: Callable[..., Any], name: str, overloads: Sequence[Op]) -> None:
 def _inplace(name: str, overloads: Sequence[Op]) -> Callable[..., Any]:
     door: Callable[..., Any]
     if _takes_two(overloads[0]) and overloads[0].ufunc is not None:
-        door = inplace(overloads[0], overloads)
+        door = inplace(overloads[0], overloads, as_method(dispatch_inplace, overloads, f"{name}_"))
     else:
-
-        def door(*args: Any, **kwargs: Any) -> Any:
-            return dispatch_inplace(overloads, args, kwargs)
-
+        door = as_method(dispatch_inplace, overloads, f"{name}_")
     _named(door, f"{name}_", overloads)
     return door
 
@@ -145,7 +144,7 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
         try:
             return dispatch(overloads, (a, b), {})
         except ArgumentError:
-            if isinstance(b, (Tensor, int, float, bool, complex)):
+            if isinstance(b, Tensor) or (name != "matmul" and isinstance(b, (int, float, bool, complex))):
                 raise
             return NotImplemented
 
@@ -183,7 +182,7 @@ def install(module: types.ModuleType) -> None:
         if path:
             continue
         if "method" in forms and last not in vars(Tensor):
-            setattr(Tensor, last, door)
+            setattr(Tensor, last, function_of(name, method=True))
         if "property" in forms:
             setattr(Tensor, last, property(door))
         if "inplace" in forms:

@@ -6,25 +6,13 @@ import math
 from typing import Any
 
 from engine import lowering
+from engine.domain import spoken
+from engine.dtypes import cpp_name
 from engine.errors import ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Spec
 from engine.rules import rules
 
 __all__ = ["batched_as", "convolved", "each", "estimated", "geometry"]
-
-_TYPES = {
-    "float16": "Half",
-    "float32": "Float",
-    "float64": "Double",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-    "int64": "Long",
-    "int32": "Int",
-    "int16": "Short",
-    "int8": "Char",
-    "uint8": "Byte",
-    "bool": "Bool",
-}
 
 
 def each(value: Any, d: int, what: str) -> tuple[int, ...]:
@@ -57,19 +45,22 @@ def _check(
 ) -> None:
     """What PyTorch refuses. Errors: RuntimeError in its words."""
     if _name(input) != _name(weight):
-        raise TensorError(
-            f"Input type (torch.{_TYPES[_name(input)]}Tensor) and weight type (torch.{_TYPES[_name(weight)]}Tensor) should be the same or "
-            "input should be a MKLDNN tensor and weight is a dense tensor"
-        )
+        if _name(input).startswith("complex"):
+            raise TensorError(
+                f"Input type (CPU{spoken(input)}Type) and weight type (torch.{spoken(weight)}Tensor) should be the same"
+            )
+        raise TensorError(f"expected scalar type {spoken(input)} but found {spoken(weight)}")
     if bias is not None and _name(bias) != _name(input):
-        raise TensorError(f"Input type ({_spoken(input)}) and bias type ({_spoken(bias)}) should be the same")
+        raise TensorError(
+            f"Input type ({cpp_name(input.dtype)}) and bias type ({cpp_name(bias.dtype)}) should be the same"
+        )
     if _name(input) == "bool":
         raise UnsupportedDtypeError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
     for values, least, sentence in (
         (padding, 0, "negative padding is not supported"),
         (extra, 0, "negative output_padding is not supported"),
         (stride, 1, "non-positive stride is not supported"),
-        (dilation, 1, "non-positive dilation is not supported"),
+        (dilation, 1, "dilation should be greater than zero"),
         ((groups,), 1, "non-positive groups is not supported"),
     ):
         if any(v < least for v in values):
@@ -96,10 +87,6 @@ def _check(
             f"Given {given}weight of size {shape}, expected bias to be 1-dimensional with {makes} elements, but got bias of size "
             f"{list(bias.shape)} instead"
         )
-
-
-def _spoken(value: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "c10::Half"}.get(_name(value), _name(value))
 
 
 def geometry(

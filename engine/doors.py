@@ -203,7 +203,7 @@ def _saves(plan: Plan | None, indent: str, *, number: bool) -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
+def unary(op: Op, overloads: Sequence[Op], fallback: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """The short door of a row with one tensor; the rest keeps its defaults."""
     plan = plan_of(op, 1)
     text = UNARY.format(
@@ -214,7 +214,12 @@ def unary(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
         shape="edge.shape" if op.exact else "out.shape",
         dtype="d" if op.exact else "out.dtype",
     )
-    scope = _scope(op, lambda a: dispatch(overloads, (a,), {}), [plan and plan.twin])
+    if fallback is None:
+
+        def fallback(a: Any) -> Any:
+            return dispatch(overloads, (a,), {})
+
+    scope = _scope(op, fallback, [plan and plan.twin])
     return compiled(text, scope, f"<door of {op.id}>", "door")  # type: ignore[no-any-return]
 
 
@@ -273,27 +278,31 @@ def matmul(overloads: Sequence[Op], fallback: Callable[[Any, Any], Any] | None =
     return door
 
 
-def inplace(op: Op, overloads: Sequence[Op]) -> Callable[..., Any]:
+def inplace(op: Op, overloads: Sequence[Op], general: Callable[..., Any]) -> Callable[..., Any]:
     """The short door of an in-place form that nothing records: plain tensors of one floating dtype, or a number.
 
-    This is what an optimizer's step by hand calls (``p -= lr * p.grad`` under no_grad).
+    This is what an optimizer's step by hand calls (``p -= lr * p.grad`` under no_grad). general: what takes the rest.
     """
-    quick = augmented(op, overloads)
+    quick = augmented(op, overloads, general)
 
     def door(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 2 and not kwargs:
             return quick(*args)
-        return dispatch_inplace(overloads, args, kwargs)
+        return general(*args, **kwargs)
 
     return door
 
 
-def augmented(op: Op, overloads: Sequence[Op]) -> Callable[[Any, Any], Any]:
+def augmented(op: Op, overloads: Sequence[Op], general: Callable[..., Any] | None = None) -> Callable[[Any, Any], Any]:
     """``inplace`` as an operator calls it, with two arguments."""
     ufunc: Any = op.ufunc
+    if general is None:
+
+        def general(a: Any, b: Any) -> Any:
+            return dispatch_inplace(overloads, (a, b), {})
 
     def door(a: Any, b: Any) -> Any:
-        return a if _write_through(ufunc, a, b) else dispatch_inplace(overloads, (a, b), {})
+        return a if _write_through(ufunc, a, b) else general(a, b)
 
     return door
 

@@ -159,8 +159,8 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: dtype, /) -> None:
     """Set the default floating dtype of this thread and task. Source: torch.set_default_dtype."""
     if not isinstance(d, dtype) or not d.is_floating_point:
-        said = "invalid dtype object: " if isinstance(d, dtype) else ""
-        raise ArgumentError(f"{said}only floating-point types are supported as the default type", "d")
+        said = "only floating-point types are supported as the default type"
+        raise ArgumentError(said if isinstance(d, dtype) else f"invalid dtype object: {said}", "d")
     default_dtype.set(d)
 
 
@@ -173,7 +173,7 @@ def of_numpy(d: np.dtype[np.generic]) -> dtype:
         return _OF_NUMPY[d]
     except KeyError:
         raise ArgumentError(
-            f"can't convert np.ndarray of type {d}. The only supported types are: {', '.join(DTYPES)}."
+            f"can't convert np.ndarray of type numpy.{d.type.__name__}. The only supported types are: {', '.join(DTYPES)}."
         ) from None
 
 

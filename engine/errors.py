@@ -3,6 +3,7 @@
     EngineError
     ├── ArgumentError (TypeError)          an argument is missing, unknown or of the wrong kind
     ├── InvalidValueError (ValueError)     the right kind, but a value that cannot be
+    ├── HugeNumberError (OverflowError)    an integer that no dtype holds
     ├── DimensionError (IndexError)        a dim or an index out of range
     └── TensorError (RuntimeError)         what PyTorch raises from its kernels
         ├── ShapeError                     shapes that do not fit
@@ -16,7 +17,7 @@
             ├── ViewError                  a view that may not be changed in place
             └── NoDerivativeError          the operator has no derivative, and says so
 
-The first sentence is PyTorch's where it has one; ours follows in brackets.
+The first line is PyTorch's, to the letter, where it has one that says what is wrong; what we add follows on lines of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "DtypeError",
     "EngineError",
     "GraphFreedError",
+    "HugeNumberError",
     "InvalidValueError",
     "LeafError",
     "LinAlgError",
@@ -50,10 +52,15 @@ class ArgumentError(EngineError, TypeError):
     def __init__(self, message: str, argument: str | None = None) -> None:
         super().__init__(message)
         self.argument = argument
+        self.overloads: object = None  # those that did not bind, where that is what happened
 
 
 class InvalidValueError(EngineError, ValueError):
     """An argument of the right kind whose value cannot be."""
+
+
+class HugeNumberError(EngineError, OverflowError):
+    """An integer that no dtype holds: PyTorch's OverflowError."""
 
 
 class DimensionError(EngineError, IndexError):

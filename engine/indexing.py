@@ -84,6 +84,8 @@ def _value(t: Tensor, value: Any) -> Tensor:
     if isinstance(value, (bool, int, float, complex, np.number, np.bool_)):
         number = value.item() if isinstance(value, np.generic) else value
         d = t.dtype.numpy
+        if type(number) is int and not -(2**63) <= number < 2**63:
+            raise InvalidValueError("Overflow when unpacking long long")
         if d.name != "float16":
             return wrap(converted(number, d))
         with np.errstate(over="ignore"):  # PyTorch goes through a double here: what is too big becomes inf
@@ -148,6 +150,8 @@ def _parts(t: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
             result, dim = _by_tensor(result, dim, item, tensors, seen)
         elif isinstance(item, slice):
             result, dim = _slice(result, dim, item), dim + 1
+        elif isinstance(item, str):
+            raise ArgumentError(f"new(): invalid data type '{type(item).__name__}'")
         elif hasattr(item, "__index__"):
             result = rules.select(result, dim, _inside(result, dim, item.__index__(), seen))
         else:

@@ -109,6 +109,7 @@ class Op:
     exact: bool = (
         False  # for inputs of the output's shape and floating dtype the rules answer gradients of that shape and dtype
     )
+    spoken: str = ""  # what sentences call it
     plain: bool = False  # a view of one tensor, whose rule asks for nothing but its shape
     plans: dict[int, Plan | None] = field(default_factory=dict)
     recipes: dict[Any, Any] = field(
@@ -121,6 +122,7 @@ class Op:
 
     def __post_init__(self) -> None:
         self.parameters = self.schema.parameters
+        self.spoken = schemas.spoken_name(self.schema.name, self.name)
         self.tensors = tuple(i for i, p in enumerate(self.parameters) if p.is_tensor or p.is_tensor_list)
         self.lists = any(p.is_tensor_list for p in self.parameters)
         names = [p.name for p in self.parameters]
@@ -165,7 +167,7 @@ class Op:
         Types that were bound once as they are need not be looked at again.
         """
         if kwargs:
-            return schemas.bind(self.name.rpartition(".")[2], self.parameters, args, kwargs)
+            return schemas.bind(self.spoken, self.parameters, args, kwargs)
         recipes = self.raw_recipes if schemas.raw_values.get() else self.recipes
         key = tuple(map(type, args))
         recipe = recipes.get(key)
@@ -175,7 +177,7 @@ class Op:
                     break
             else:
                 return [*args, *recipe[0]]
-        bound = schemas.bind(self.name.rpartition(".")[2], self.parameters, args, kwargs)
+        bound = schemas.bind(self.spoken, self.parameters, args, kwargs)
         if len(recipes) < _MOST_RECIPES:
             schemas.learn(recipes, self.parameters, key, args, bound)
         return bound

@@ -65,6 +65,24 @@ def _each(name: str, what: str, value: Any, d: int, default: tuple[int, ...] | N
     return values
 
 
+def _flat(shape: tuple[int, ...], size: int, step: int, pad: int, reach: int, ceil_mode: bool) -> None:
+    """What PyTorch refuses in the words of its maxima in one dim (MaxPooling.cpp)."""
+    if len(shape) not in (2, 3) or 0 in shape[-2:]:
+        raise ShapeError(
+            f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
+        )
+    for what, value in (("kernel_size", size), ("stride", step)):
+        if value <= 0:
+            raise TensorError(f"max_pool1d() {what} must be greater than zero, but got {value}")
+    if not 0 <= pad <= (reach * (size - 1) + 1) // 2:
+        return  # told below
+    if reach <= 0:
+        raise TensorError(f"max_pool1d() dilation must be greater than zero, but got {reach}")
+    out = (shape[-1] + 2 * pad - reach * (size - 1) - 1 + (step - 1 if ceil_mode else 0)) // step + 1
+    if out <= 0:
+        raise ShapeError(f"max_pool1d() Invalid computed output size: {out}")
+
+
 def windows(
     name: str,
     input: Any,
@@ -81,6 +99,8 @@ def windows(
     pad = _each(name, "padding", padding, d)
     reach = _each(name, "dilation", dilation, d)
     shape = tuple(input.shape)
+    if name == "max_pool1d":
+        _flat(shape, size[0], step[0], pad[0], reach[0], ceil_mode)
     if len(shape) not in (d + 1, d + 2):
         raise ShapeError(
             f"{name}: Expected {d + 1}D or {d + 2}D (batch mode) tensor expected for input, but got: {list(shape)}"

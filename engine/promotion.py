@@ -9,6 +9,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import ArgumentError, DtypeError, EngineError, ShapeError, TensorError
 from engine.op import Estimate, Spec, Specs
+from engine.scalars import converted, held
 
 if TYPE_CHECKING:
     from engine.op import Op
@@ -24,10 +25,11 @@ def constant(value: Any, d: np.dtype[Any]) -> np.ndarray[Any, Any]:
     key = (value, type(value), d)
     found = _CONSTANTS.get(key)
     if found is None or value == 0:  # 0.0 == -0.0, and keys cannot tell them apart
-        try:
-            found = np.array(value, dtype=np.int64 if type(value) is int and d.kind in "iu" else None).astype(d)
-        except OverflowError:
-            raise TensorError(f"value cannot be converted to type {d.name} without overflow") from None
+        whole = type(value) is int and not -(2**63) <= value < 2**63
+        if whole:
+            held(value)
+        kind: Any = np.uint64 if whole else np.int64 if type(value) is int and d.kind in "iu" else None
+        found = np.array(value, dtype=kind).astype(d)
         found.flags.writeable = False
         if len(_CONSTANTS) >= _MOST:
             _CONSTANTS.clear()
@@ -87,6 +89,8 @@ def promoted(op: Op, raws: list[Any]) -> None:
         value = raws[i]
         if value is not None:
             raws[i] = [_cast(v, d.numpy) for v in value] if type(value) is list else _cast(value, d.numpy)
+            if type(value) is int and d.category == 1 and op.name == "where":
+                converted(value, d.numpy)
 
 
 def _cast(value: Any, d: np.dtype[Any]) -> Any:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import ArgumentError, InvalidValueError, TensorError
+from engine.errors import ArgumentError, HugeNumberError, InvalidValueError, TensorError
 
 if TYPE_CHECKING:
     from engine import dtypes
     from engine.node import Value
 
-__all__ = ["Scalars", "converted"]
+__all__ = ["Scalars", "converted", "held"]
 
 _CPP = {
     "uint8": "uint8_t",
@@ -29,8 +29,18 @@ _CPP = {
 }
 
 
-def converted(number: Any, d: np.dtype[Any]) -> Any:
-    """A Python number in a dtype. Errors: RuntimeError, ValueError for a huge int, where the dtype cannot hold it.
+def held(number: int) -> None:
+    """Errors: OverflowError for an int that neither a signed nor an unsigned word of 64 bits holds."""
+    if number < -(2**63):
+        raise HugeNumberError("can't convert negative int to unsigned")
+    if number >= 2**64:
+        raise HugeNumberError("int too big to convert")
+
+
+def converted(number: Any, d: np.dtype[Any], half: bool = True) -> Any:
+    """A Python number in a dtype. Errors: RuntimeError, OverflowError for a huge int, where the dtype cannot hold it.
+
+    half: whether a number beyond float16 is refused, too; else it is infinite there (PyTorch writes a single element so).
 
     Source: c10::Scalar's conversions: a negative int wraps in what is unsigned, a float is cut to an int, inf and nan are floats only.
 
@@ -38,13 +48,13 @@ def converted(number: Any, d: np.dtype[Any]) -> Any:
     >>> converted(2.5, np.dtype("int64")).item()
     2
     """
-    if type(number) is int and not -(2**63) <= number < 2**63:
-        raise InvalidValueError("Overflow when unpacking long long")
+    if type(number) is int:
+        held(number)
     if d.kind == "b":
         return np.bool_(number)
     if type(number) is complex and d.kind != "c":
         number = number.real if number.imag == 0 else None
-    if number is None or not _holds(d, number):
+    if number is None or not ((d.char == "e" and not half) or _holds(d, number)):
         raise TensorError(f"value cannot be converted to type {_CPP.get(d.name, d.name)} without overflow")
     if d.kind == "u":
         return np.asarray(int(number)).astype(d)[()]

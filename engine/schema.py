@@ -18,7 +18,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import ArgumentError
 
-__all__ = ["MISSING", "Parameter", "Schema", "bind", "kind_name", "learn", "parse", "plain", "refused"]
+__all__ = ["MISSING", "Parameter", "Schema", "bind", "kind_name", "learn", "parse", "plain", "refused", "spoken_name"]
 
 MISSING: Final = object()
 
@@ -120,9 +120,16 @@ def kind_name(value: object) -> str:
     """How PyTorch names a value's type in its sentences."""
     if tensor_type and isinstance(value, tensor_type[0]):
         return "Tensor"
-    if isinstance(value, (tuple, list)) and value:
-        return f"{type(value).__name__} of {kind_name(value[0])}s"
     return type(value).__name__
+
+
+def spoken_name(name: str, public: str) -> str:
+    """How PyTorch's sentences call an operator: ``linalg_inv``, ``cross_entropy_loss``; what is ours alone by its public name.
+
+    >>> spoken_name("linalg_inv", "linalg.inv")
+    'linalg_inv'
+    """
+    return public.rpartition(".")[2] if name.startswith("_") else name
 
 
 def _is_int(value: object) -> bool:
@@ -138,7 +145,7 @@ def _zero_dim(value: object) -> bool:
 
 
 class _Unfit(Exception):
-    """A value does not fit its parameter."""
+    """A value does not fit its parameter. Its text, where there is one, is the sentence."""
 
 
 def _int(value: Any) -> int:
@@ -162,7 +169,21 @@ def _ints(value: Any) -> tuple[int, ...]:
         return value
     if not isinstance(value, (tuple, list)):
         raise _Unfit
-    return tuple(_int(v) for v in value)
+    found = []
+    for k, v in enumerate(value):
+        try:
+            found.append(_int(v))
+        except _Unfit:
+            kind = kind_name(v)
+            if k:
+                text = (
+                    f'failed to unpack the object at pos {k + 1} with error "type must be tuple of ints,but got {kind}"'
+                )
+                raise _Unfit(f"(): argument '{{name}}' {text}") from None
+            raise _Unfit(
+                f"(): argument '{{name}}'{{where}} must be tuple of ints, but found element of type {kind} at pos 0"
+            ) from None
+    return tuple(found)
 
 
 def _int_or_ints(value: Any) -> tuple[int, ...]:
@@ -216,8 +237,11 @@ def _tensor_or_number(value: Any) -> Any:
 
 
 def _tensors(value: Any) -> list[Any]:
-    if not isinstance(value, (tuple, list)) or not all(map(_is_tensor, value)):
+    if not isinstance(value, (tuple, list)):
         raise _Unfit
+    for k, v in enumerate(value):
+        if not _is_tensor(v):
+            raise _Unfit(f"expected Tensor as element {k} in argument {{place}}, but got {kind_name(v)}")
     return list(value)
 
 
@@ -346,6 +370,20 @@ def refused(parameters: tuple[Parameter, ...], types: tuple[type, ...]) -> bool:
 
 _NUMBERS: Final = frozenset({int, float, bool, complex})
 _NO_NUMBER: Final = frozenset({"Tensor", "Tensor[]", "Tensor?[]", "str", "ScalarType", "Generator", "float[]"})
+VARIADIC: Final = frozenset(
+    {
+        "atleast_1d",
+        "atleast_2d",
+        "atleast_3d",
+        "block_diag",
+        "broadcast_tensors",
+        "cartesian_prod",
+        "chain_matmul",
+        "einsum",
+        "meshgrid",
+    }
+)
+"""The functions that take their tensors one by one, too."""
 NUMPY_NAMES: Final = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x2": "other"}
 
 
@@ -360,16 +398,19 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
     if kwargs and not NUMPY_NAMES.keys().isdisjoint(kwargs):
         known = {p.name for p in parameters}
         kwargs = {k if k in known else NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+    last = None
+    for p in parameters:
+        last = last if p.keyword_only else p
     for p in parameters:
         if position < len(args) and not p.keyword_only:
             value = args[position]
             if p.kind == "int[]" and _is_int(value):  # x.view(2, 3): trailing ints are one list
                 stop = position
-                while stop < len(args) and _is_int(args[stop]):
+                while stop < len(args) and (_is_int(args[stop]) or p is last):
                     stop += 1
                 value = tuple(args[position:stop])
                 position = stop
-            elif p.kind == "Tensor[]" and isinstance(value, tensor_type[0]) and (position == 0 or p.name == "operands"):
+            elif p.kind == "Tensor[]" and isinstance(value, tensor_type[0]) and name in VARIADIC:
                 value, position = (
                     list(args[position:]),
                     len(args),
@@ -394,8 +435,11 @@ def bind(name: str, parameters: tuple[Parameter, ...], args: Sequence[Any], kwar
             )
         try:
             bound.append(_convert(p, value))
-        except _Unfit:
+        except _Unfit as unfit:
             where = f" (position {len(bound) + 1})" if p.name not in kwargs else ""
+            if unfit.args:
+                text = str(unfit).format(name=p.name, where=where, place=len(bound))
+                raise ArgumentError(name + text if text.startswith("()") else text, p.name) from None
             raise ArgumentError(
                 f"{name}(): argument '{p.name}'{where} must be {SPOKEN.get(p.kind, p.kind)}, not {kind_name(value)}",
                 p.name,

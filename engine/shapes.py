@@ -15,6 +15,7 @@ __all__ = [
     "boolean",
     "broadcast",
     "broadcast_shapes",
+    "expanded",
     "infer_size",
     "loss_shape",
     "matmul_estimate",
@@ -67,11 +68,38 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         for i, (p, q) in enumerate(zip(a, b, strict=True)):
             if p != q and 1 not in (p, q):
                 raise ShapeError(
-                    f"The size of tensor a ({p}) must match the size of tensor b ({q}) at non-singleton dimension {i} "
+                    f"The size of tensor a ({p}) must match the size of tensor b ({q}) at non-singleton dimension {i}\n"
                     f"(shapes {out} and {shape} do not broadcast)"
                 )
         out = tuple(q if p == 1 else p for p, q in zip(a, b, strict=True))
     return out
+
+
+def expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
+    """The shape that ``expand`` gives; -1 keeps a size."""
+    if len(size) < len(shape):
+        raise TensorError(
+            f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater "
+            f"or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    lead = len(size) - len(shape)
+    out = []
+    for i, n in enumerate(size):
+        old = shape[i - lead] if i >= lead else None
+        if n == -1:
+            if old is None:
+                raise TensorError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
+            out.append(old)
+        elif old is not None and old not in (1, n):
+            raise ShapeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton dimension {i}.  "
+                f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
+        else:
+            out.append(n)
+    return tuple(out)
 
 
 def reduced_shape(shape: tuple[int, ...], dims: Sequence[int] | None, keepdim: bool) -> tuple[int, ...]:
@@ -116,12 +144,12 @@ def infer_size(shape: Sequence[int], numel: int) -> tuple[int, ...]:
         if known != numel:
             raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
         return tuple(shape)
-    if known == 0:
+    if known == 0 and not numel:
         raise TensorError(
             f"cannot reshape tensor of {numel} elements into shape {list(shape)} because the unspecified dimension size -1 can be "
             "any value and is ambiguous"
         )
-    if numel % known:
+    if not known or numel % known:
         raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
     return tuple(numel // known if i == hole else n for i, n in enumerate(shape))
 

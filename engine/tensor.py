@@ -123,6 +123,8 @@ class Tensor(TensorMethods, Scalars, Storage):
     def requires_grad(self, value: bool) -> None:
         if type(value) is not bool:
             raise TensorError("requires_grad must be a bool")
+        if value and not self.dtype.differentiable:
+            raise DtypeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:

@@ -69,7 +69,7 @@ def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
             if function in {"jvp", "linearize"}:
                 raise InvalidValueError(f"Expected primal to be floating point or complex, but got: {leaf.dtype}")
             raise AutogradError(
-                f"only Tensors of floating point dtype can require gradients ({function}: got {leaf.dtype})"
+                f"only Tensors of floating point dtype can require gradients\n({function}: got {leaf.dtype})"
             )
     points = [everywhere(leaf, _point) for leaf in leaves]
     forward = function in {"jvp", "linearize"}

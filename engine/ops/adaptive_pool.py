@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import floating
-from engine.errors import ShapeError, TensorError
+from engine.errors import InvalidValueError, ShapeError, TensorError
 from engine.op import Estimate, Op, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over
@@ -22,14 +22,23 @@ _MAX = {d: floating(f"adaptive_max_pool{d}d") for d in (1, 2, 3)}
 def _out(name: str, input: Any, d: int, output_size: Any) -> tuple[int, ...]:
     """The wanted sizes; None keeps one. Errors: RuntimeError in PyTorch's words."""
     shape = tuple(input.shape)
+    if d > 1 and len(shape) <= d and name.endswith("d"):
+        raise InvalidValueError(f"Input dimension should be at least {d + 1}")
     if len(shape) not in (d + 1, d + 2):
         raise ShapeError(f"{name}(): Expected {d + 1}D or {d + 2}D tensor, but got {list(shape)}")
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * d
     if len(wanted) == 1:
         wanted *= d
     if len(wanted) != d:
-        raise TensorError(f"{name}: output_size must be {d}")
+        raise TensorError(
+            f"{name}(): internal error: output_size.size() must be {d}"
+            if name.startswith("adaptive_max")
+            else f"{name}: output_size must be {d}"
+        )
     sizes = tuple(m if n is None else int(n) for n, m in zip(wanted, shape[-d:], strict=True))
+    if any(n < 0 for n in sizes) and name.startswith("adaptive_max"):
+        made = [*shape[:-d], *(1,) * (d == 1), *sizes]
+        raise TensorError(f"Trying to create tensor with negative dimension {min(sizes)}: {made}")
     if any(n < 0 for n in sizes):
         raise TensorError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {{{', '.join(map(str, sizes))}}}"

@@ -11,7 +11,7 @@ from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import mm, rules
 from engine.samples import array, over, strided
-from engine.shapes import broadcast_shapes, matmul_estimate, product, rows
+from engine.shapes import expanded, matmul_estimate, product, rows
 
 
 def _addmm_shape(input: Any, mat1: Any, mat2: Any) -> tuple[int, int]:
@@ -28,12 +28,7 @@ def _addmm_shape(input: Any, mat1: Any, mat2: Any) -> tuple[int, int]:
             same_dtype(mat1, mat2)
         raise TensorError(f"self and mat2 must have the same dtype, but got {spoken(input)} and {spoken(mat2)}")
     shape = (mat1.shape[0], mat2.shape[1])
-    if broadcast_shapes(tuple(input.shape), shape) != shape:
-        raise ShapeError(
-            f"The expanded size of the tensor ({shape[-1]}) must match the existing size "
-            f"({input.shape[-1] if input.ndim else 1}) at non-singleton dimension 1.  Target sizes: {list(shape)}.  Tensor sizes: "
-            f"{list(input.shape)}"
-        )
+    expanded(tuple(input.shape), shape)
     return shape
 
 

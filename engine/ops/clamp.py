@@ -12,6 +12,7 @@ from engine.errors import TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, pairs, unary
+from engine.scalars import converted
 from engine.shapes import broadcast
 
 FORMS = "function method inplace"
@@ -41,10 +42,7 @@ def _bounds(input: Any, *values: Any) -> tuple[np.dtype[Any], list[Any]]:
     CLAMP.check(input)
     if any(type(v) is complex for v in values):
         raise TensorError("value cannot be converted to type double without overflow")
-    try:
-        return d, [None if v is None else d.type(v % 256 if d.kind == "u" and -256 < v < 0 else v) for v in values]
-    except OverflowError:
-        raise TensorError(f"value cannot be converted to type {d.name}_t without overflow") from None
+    return d, [None if v is None else converted(v, d) for v in values]
 
 
 def _within(input: Any, min: Any, max: Any) -> Any:

@@ -61,13 +61,12 @@ def _multi_check(input: Any, target: Any, p: int, weight: Any) -> tuple[int, int
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). Expected target "
             f"size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     _long(target)
     MULTI.check(input)
-    if weight is not None:
-        if tuple(weight.shape) != (classes,):
-            raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
-        if weight.dtype != input.dtype:
-            raise DtypeError(f"expected scalar type {spoken(input)} but found {spoken(weight)}")
+    if weight is not None and weight.dtype != input.dtype:
+        raise DtypeError(f"expected scalar type {spoken(input)} but found {spoken(weight)}")
     return n, classes
 
 

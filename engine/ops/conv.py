@@ -216,6 +216,8 @@ def _forward(name: str, d: int) -> tuple[Callable[..., Any], Callable[..., Any],
 
     def sized(input: Any, weight: Any) -> bool:
         batched = batched_as(input, name, d)
+        if d == 1 and weight.ndim < 3:
+            raise ShapeError("weight should have at least three dimensions")
         if weight.ndim != d + 2:
             raise ShapeError(
                 f"expected stride to be a single integer value or a list of {weight.ndim - 2} values to match the convolution "

@@ -130,6 +130,8 @@ def _collect(data: Any, shape: tuple[int, ...], depth: int, flat: list[Any]) -> 
         else:
             if not isinstance(item, str):
                 raise TensorError(f"Could not infer dtype of {type(item).__name__}")
+            if level and item and not flat:
+                raise InvalidValueError(f"too many dimensions '{type(item).__name__}'")
             raise ArgumentError(f"new(): invalid data type '{type(item).__name__}'", "data")
 
 
@@ -217,7 +219,7 @@ def _of_value(fill_value: Any, dtype: Any) -> dtypes.dtype:
 
 
 def _filled(shape: tuple[int, ...], fill_value: Any, d: dtypes.dtype) -> Any:
-    return np.full(shape, converted(fill_value, d.numpy))
+    return np.full(shape, converted(fill_value, d.numpy, half=math.prod(shape) != 1))
 
 
 @op(
@@ -361,6 +363,8 @@ def linspace(start: Any, end: Any, steps: Any, dtype: Any, device: Any, requires
     """
     _cpu(device)
     d = _spaced(start, end, steps, dtype).dtype
+    if d.category == 1:
+        start, end = converted(start, d.numpy), converted(end, d.numpy)
     return np.linspace(start, end, steps, dtype=d.numpy if d.category > 1 else np.float64).astype(d.numpy)
 
 

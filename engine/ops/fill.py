@@ -57,7 +57,7 @@ def copy(input: Any, src: Any, non_blocking: Any) -> Any:
 
 
 def _value(input: Any, value: Any) -> Any:
-    return np.full(input.shape, converted(value, input.dtype))
+    return np.full(input.shape, converted(value, input.dtype, half=input.size != 1))
 
 
 @op(

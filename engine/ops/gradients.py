@@ -31,6 +31,9 @@ def _dims(input: Any, spacing: Any, dim: Any, edge_order: int) -> tuple[int, ...
         raise ShapeError(
             f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to {said}, but got a list of "
             f"length {len(spacing)}"
+            if dim is None
+            else "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same length, "
+            f"but got a spacing argument of length {len(spacing)} and a dim argument of length {len(dims)}."
         )
     if edge_order not in (1, 2):
         raise TensorError("torch.gradient only supports edge_order=1 and edge_order=2.")

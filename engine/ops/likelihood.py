@@ -141,11 +141,13 @@ def _joined(input: Any, linear_weight: Any, target: Any, linear_bias: Any, ignor
     """The logits' shape. Errors: RuntimeError for what does not fit."""
     shape, weight = tuple(input.shape), tuple(linear_weight.shape)
     if len(shape) not in (1, 2):
-        raise ShapeError(f"expected input to be 1D or 2D, got {len(shape)}D")
+        raise ShapeError(f"expected input with dimensionality 1 or 2, got {len(shape)}")
     if len(weight) < 2:
-        raise ShapeError(f"expected linear_weight to have at least 2 dimensions, got {len(weight)}")
+        raise ShapeError(f"expected linear_weight with dimensionality at least 2, got {len(weight)}")
     if weight[-1] != shape[-1]:
-        raise ShapeError(f"expected linear_weight last dimension {shape[-1]}, got {weight[-1]}")
+        raise ShapeError(
+            f"expected equal input and linear_weight last dimensions (in_features), got {shape[-1]} and {weight[-1]}, respectively"
+        )
     if linear_bias is not None and tuple(linear_bias.shape) != weight[:-1]:
         raise ShapeError(f"expected linear_bias shape {weight[:-1]}, got {tuple(linear_bias.shape)}")
     if len(weight) > 2 and len(shape) == 1:

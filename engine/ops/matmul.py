@@ -74,7 +74,10 @@ def _mv_check(input: Any, vec: Any) -> None:
         raise ShapeError(
             f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec ({vec.shape[0]})"
         )
-    same_dtype(input, vec, "mat", "vec")
+    if input.dtype != vec.dtype:
+        raise TensorError(
+            f"addmv input tensors must have the same dtype, but got {spoken(vec)}, {spoken(input)}, and {spoken(vec)}"
+        )
 
 
 def _mv_meta(input: Spec, vec: Spec) -> Estimate:

@@ -11,6 +11,7 @@ from engine.errors import ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Op, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
+from engine.scalars import converted
 
 _KERNELS = {"reflect": "reflection_pad", "replicate": "replication_pad"}
 
@@ -64,7 +65,7 @@ def constant_pad_nd(input: Any, pad: Any, value: Any) -> Any:
             [5., 1., 1.]])
     """
     shape = _constant_shape(input.shape, pad)
-    fill = np.asarray(value).astype(input.dtype)
+    fill = converted(value, input.dtype)
     if not shape:
         return input.copy()
     out = np.full(shape, fill) if fill else np.zeros(shape, input.dtype)

@@ -12,6 +12,7 @@ from engine.errors import TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, pairs, unary
+from engine.scalars import converted
 from engine.shapes import broadcast, broadcast_shapes, same
 
 FORMS = "function method inplace"
@@ -48,7 +49,7 @@ def _alpha(d: Any, alpha: Any) -> Any:
         raise TensorError("For integral input tensors, argument alpha must not be a floating point number.")
     if type(alpha) is complex and kind != "c":
         raise TensorError("For non-complex input tensors, argument alpha must not be a complex number.")
-    return alpha if isinstance(d, dtypes.dtype) else np.asarray(alpha).astype(d)
+    return alpha if isinstance(d, dtypes.dtype) else converted(alpha, d)
 
 
 def _conjugate(alpha: Any) -> Any:
@@ -356,9 +357,7 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
 
 
 def _times(x: Any, value: Any) -> Any:
-    if type(value) is complex and x.dtype.kind != "c":
-        raise TensorError(f"value cannot be converted to type {_cpp(x.dtype)} without overflow")
-    return x if value == 1 else np.multiply(x, np.asarray(value).astype(x.dtype))
+    return x if value == 1 else np.multiply(x, converted(value, x.dtype))
 
 
 LERP = Domain("bi", "\"lerp_kernel_scalar\" not implemented for '{dtype}'")

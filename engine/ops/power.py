@@ -14,6 +14,7 @@ from engine.errors import TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import pairs, unary
+from engine.scalars import converted
 from engine.shapes import broadcast, same, weighted
 
 FORMS = "function method inplace"
@@ -123,6 +124,8 @@ def pow_scalar(input: Any, exponent: Any) -> Any:
         return np.logical_or(input, not exponent)
     if exponent == 2:
         return np.multiply(input, input)
+    if d.kind in "iu":
+        converted(exponent, d)
     if d.kind in "fc":
         if exponent == 1:
             return np.positive(input)

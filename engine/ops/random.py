@@ -216,7 +216,7 @@ def randint_like(input: Any, low: Any, high: Any, dtype: Any, device: Any, requi
 
 def _deviation(std: Any) -> None:
     if std < 0:
-        raise TensorError(f"normal expects std >= 0.0, but found std {std}")
+        raise TensorError(f"normal expects std >= 0.0, but found std {std:g}")
 
 
 @op(

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.domain import Domain, floating, in_single
+from engine.domain import Domain, floating, in_single, spoken
 from engine.errors import DtypeError, InvalidValueError, ShapeError, TensorError, UnsupportedDtypeError
 from engine.generator import default_generator
 from engine.op import Sample, Spec, op
 from engine.rules import lean, renamed, rules
 from engine.samples import array, over, strided, unary
+from engine.scalars import converted
 from engine.shapes import same
 
 LEAKY = floating("leaky_relu_cpu")
@@ -106,11 +107,11 @@ def _slopes(input: Any, weight: Any) -> tuple[int, ...]:
     if n == 1:
         return (1,) * ndim
     if not ndim:
-        raise TensorError("prelu: Not allow zero-dim input tensor.")
+        raise TensorError("Not allow zero-dim input tensor.")
     channels = input.shape[1] if ndim >= 2 else 1
     if channels != n:
         raise ShapeError(
-            f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and channel size = "
+            f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and channel size = "
             f"{channels}."
         )
     return (1, n, *(1,) * (ndim - 2))
@@ -194,7 +195,7 @@ def _rrelu_meta(input: Spec, lower: float, upper: float, training: bool, generat
 
 def _bounds(lower: float, upper: float) -> None:
     if lower > upper:
-        raise TensorError(f"Lower bound should be less than or equal to the upper bound (got {lower:g} and {upper:g})")
+        raise TensorError(f"Lower bound should be less than or equal to the upper bound\n(got {lower:g} and {upper:g})")
 
 
 @op(
@@ -264,7 +265,7 @@ def hardtanh(input: Any, min_val: Any, max_val: Any) -> Any:
     """
     _limits(input, min_val, max_val)
     d = input.dtype
-    return np.minimum(np.maximum(input, np.asarray(min_val).astype(d)), np.asarray(max_val).astype(d))
+    return np.minimum(np.maximum(input, converted(min_val, d)), converted(max_val, d))
 
 
 def _relu6_meta(input: Spec) -> Spec:
@@ -365,10 +366,15 @@ def hardshrink(input: Any, lambd: Any) -> Any:
     return np.where((input >= -lambd) & (input <= lambd), input.dtype.type(0), input)
 
 
+def _shrinks(input: Any, lambd: Any) -> None:
+    if not lambd >= 0:
+        most = float(np.finfo(input.dtype.name).max)
+        raise TensorError(f"lambda must be in range [0, {most:g}] for input dtype {spoken(input)}, but found {lambd:g}")
+
+
 def _softshrink_meta(input: Spec, lambd: Any) -> Spec:
     SOFTSHRINK.check(input)
-    if lambd < 0:
-        raise TensorError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+    _shrinks(input, lambd)
     return input
 
 
@@ -391,8 +397,7 @@ def softshrink(input: Any, lambd: Any) -> Any:
     tensor([ 0.0000, -0.2000])
     """
     SOFTSHRINK.check(input)
-    if lambd < 0:
-        raise TensorError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+    _shrinks(input, lambd)
     return _softshrink(input, lambd)
 
 
@@ -419,4 +424,4 @@ def threshold(input: Any, threshold: Any, value: Any) -> Any:
     tensor([9.0000, 0.7000])
     """
     THRESHOLD.check(input)
-    return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
+    return np.where(input <= threshold, converted(value, input.dtype), input)

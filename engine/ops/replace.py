@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from engine.errors import TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, strided, unary
+from engine.scalars import converted
 from engine.shapes import broadcast_shapes, same
 
 FORMS = "function method inplace"
@@ -38,14 +38,7 @@ def _fits(input: Any, mask: Any, value: Any) -> None:
         raise TensorError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_CPP[mask.dtype.name]}")
     name = input.dtype.name
     if isinstance(value, (bool, int, float, complex)):
-        whole = name.startswith(("int", "uint"))
-        unfit = type(value) is complex and not name.startswith("complex")
-        if whole and not unfit:
-            bounds = np.iinfo(name)
-            low = bounds.min or -bounds.max  # what is unsigned wraps
-            unfit = not math.isfinite(value.real) or not low <= int(value.real) <= bounds.max
-        if unfit:
-            raise TensorError(f"value cannot be converted to type {_WIDE.get(name, _CPP.get(name))} without overflow")
+        converted(value, np.dtype(name))
     elif value.dtype.name.startswith("complex") and not name.startswith("complex"):
         raise TensorError(f"value cannot be converted to type {_WIDE.get(name, _CPP.get(name))} without overflow")
     elif len(value.shape):
@@ -56,7 +49,7 @@ def _fits(input: Any, mask: Any, value: Any) -> None:
 
 def _filled_meta(input: Spec, mask: Spec, value: Any) -> Spec:
     _fits(input, mask, value)
-    return Spec(broadcast_shapes(input.shape, mask.shape), input.dtype)
+    return Spec(broadcast_shapes(mask.shape, input.shape), input.dtype)
 
 
 def _filled(input: Any, mask: Any, value: Any) -> Any:

@@ -12,6 +12,7 @@ from engine.op import Estimate, Sample, Spec, op
 from engine.places import along, check_index, combined, flat_places, no_larger, ones, same_dtype, working
 from engine.rules import rules
 from engine.samples import array, strided
+from engine.scalars import converted
 from engine.shapes import wrap_dim
 
 FORMS = "function method inplace"
@@ -23,7 +24,7 @@ BOXES = np.array([[[0, 1, 2, 1]], [[2, 2, 0, 0]]])
 def _check(input: Any, dim: int, index: Any, src: Any = None) -> int:
     d = wrap_dim(dim, len(input.shape))
     if src is not None:
-        same_dtype("scatter(): Expected self.dtype to be equal to src.dtype [self is {a}, src {b}]", input, src)
+        same_dtype("scatter(): Expected self.dtype to be equal to src.dtype", input, src)
     if 0 not in index.shape:
         check_index("scatter", index)
         no_larger(index, d, input.shape, None if src is None else src.shape)
@@ -156,7 +157,7 @@ def scatter_value(input: Any, dim: Any, index: Any, value: Any) -> Any:
     d = _check(input, dim, index)
     out = _written(input)
     if index.size:
-        out.reshape(-1)[_places(input, d, index)] = value
+        out.reshape(-1)[_places(input, d, index)] = converted(value, input.dtype)
     return out
 
 

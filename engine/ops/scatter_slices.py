@@ -24,6 +24,7 @@ from engine.places import (
 )
 from engine.rules import rules
 from engine.samples import array, strided
+from engine.scalars import converted
 from engine.shapes import wrap_dim
 
 FORMS = "function method inplace"
@@ -275,7 +276,7 @@ def index_fill(input: Any, dim: Any, index: Any, value: Any) -> Any:
             [4., 0., 4.]])
     """
     _real_into(input, value)
-    return _fill(input, dim, index, value)
+    return _fill(input, dim, index, converted(value, input.dtype))
 
 
 def _zero_dim(value: Any) -> None:

@@ -10,35 +10,8 @@ from engine.errors import ShapeError, TensorError
 from engine.op import Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, strided
-from engine.shapes import infer_size, wrap_dim, wrap_dims
+from engine.shapes import expanded, infer_size, wrap_dim, wrap_dims
 from engine.tensor import Tensor
-
-
-def expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
-    """The shape that ``expand`` gives; -1 keeps a size."""
-    if len(size) < len(shape):
-        raise TensorError(
-            f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) must be greater "
-            f"or equal to the number of dimensions in the tensor ({len(shape)})"
-        )
-    lead = len(size) - len(shape)
-    out = []
-    for i, n in enumerate(size):
-        old = shape[i - lead] if i >= lead else None
-        if n == -1:
-            if old is None:
-                raise TensorError(
-                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
-                )
-            out.append(old)
-        elif old is not None and old not in (1, n):
-            raise ShapeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton dimension {i}.  "
-                f"Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
-            )
-        else:
-            out.append(n)
-    return tuple(out)
 
 
 @op(

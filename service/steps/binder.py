@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from engine.apply import signature
 from engine.dtypes import DTYPES, named
 from engine.errors import ArgumentError
 from engine.op import OPS, Op
-from engine.schema import Parameter, kind_name
+from engine.refusal import signature
+from engine.schema import Parameter, kind_name, spoken_name
 from engine.tensor import Tensor
 from service.steps import reference
 from service.steps.errors import InvalidInput, NotFound, UnknownReference
@@ -143,8 +143,9 @@ def bind_step(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], reader:
             for before, a in [*(("", a) for a in args), *others]
         )
         expected = "".join(f"\n * {signature(op)}" for op in overloads)
+        said = spoken_name(overloads[0].schema.name, name)
         raise ArgumentError(
-            f"{name.rpartition('.')[2]}() received an invalid combination of arguments - got ({shown}), but expected one of:{expected}",
+            f"{said}() received an invalid combination of arguments - got ({shown}), but expected one of:{expected}",
             first.argument,
         )
     raise first
