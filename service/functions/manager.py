@@ -277,7 +277,7 @@ class FunctionManager:
     async def draw(
         self, function: Function, of: str, shapes: Mapping[str, tuple[int, ...]], render: Callable[[Graph], T]
     ) -> T:
-        """A picture of the function, of its gradient or of its second derivative, in a thread (``picture.drawn`` says of what and how).
+        """A picture of the function or of one of its derivatives, in a thread (``picture.drawn`` says of what and how).
 
         Errors: InvalidInput, the engine's, StepFailed, ScriptError, LimitExceeded, QueueFull.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 from engine.backward import grad
 from engine.dtypes import DTYPES
 from engine.errors import EngineError
+from engine.func import vmap
 from engine.graph import graph_of
 from engine.picture import Graph
 from engine.rules import rules
@@ -28,22 +29,23 @@ from service.steps.errors import InvalidInput, LimitExceeded, ServiceError
 
 __all__ = ["DRAWN", "drawn"]
 
-DRAWN: Final = ("value", "grad", "hvp")
+DRAWN: Final = ("value", "grad", "vjp", "jvp", "jacobian", "hvp")
 """What can be drawn of a function."""
 GUESSES: Final[tuple[tuple[int, ...], ...]] = ((3,), (), (3, 3))
 """Shapes that are tried for inputs of which neither the function nor the request says one."""
 ANY_SIZE: Final = 3
 GOLDEN: Final = 0.6180339887498949
-ASKED: Final = {"grad": (4, 3), "hvp": (16, 6)}
-"""Of a walk that is recorded: its arithmetic in forward runs, and how much of all that one makes is held."""
+ASKED: Final = {"grad": (4, 3), "vjp": (4, 3), "jvp": (16, 6), "jacobian": (4, 3), "hvp": (16, 6)}
+"""Of a walk that is recorded: its arithmetic in forward runs, and how much of all that one makes is held; of a Jacobian, of each row."""
 
 
 def drawn(function: Function, of: str, shapes: Mapping[str, tuple[int, ...]], read: ReadValues, work: Work) -> Graph:
-    """The graph of the outputs, of the gradient (``grad``), or of the Hessian times a vector (``hvp``).
+    """The graph of the outputs (``value``), or of what a derivative of them records.
 
-    Outputs of several elements are summed. shapes: of inputs, by path; others have the shapes that the function declares, each free
-    size being ``ANY_SIZE``, or one that it takes. Errors: InvalidInput where no shape was found, or nothing can be differentiated;
-    the engine's and the script's for what a given shape leads to.
+    ``grad`` and ``hvp``: the gradient, and the Hessian times a vector; outputs of several elements are summed. ``vjp`` and ``jvp``: with
+    cotangents or tangents as leaves of their own. ``jacobian``: all its rows in one batched walk. shapes: of inputs, by path; others have
+    the shapes that the function declares, each free size being ``ANY_SIZE``, or one that it takes. Errors: InvalidInput where no shape was
+    found, or nothing can be differentiated; the engine's and the script's for what a given shape leads to.
     """
     unknown = [path for path in shapes if path.partition(".")[0] not in function.parameters]
     if unknown:
@@ -114,10 +116,11 @@ def _recorded(function: Function, of: str, call: Call, work: Work) -> Graph:
             point.requires_grad_()
         outputs = named(run(call.arguments(tensors)), function.names)
         known = {**points, **outputs}
-        roots = outputs
+        roots: Tensors = outputs
         if of != "value":
-            work.derive(of, work.demand, *ASKED[of])
-            roots = _walked(of, outputs, points)
+            _admit(of, outputs, points, work)
+            roots, leaves = DERIVED[of](outputs, points)
+            known = {**known, **leaves}
         graph = graph_of(roots, known)
     limit = work.limits.session_nodes
     if len(graph.nodes) > limit:
@@ -125,19 +128,83 @@ def _recorded(function: Function, of: str, call: Call, work: Work) -> Graph:
     return Graph(tuple(replace(n, value=None, grad=None) for n in graph.nodes), graph.edges)
 
 
-def _walked(of: str, outputs: Mapping[str, Tensor], points: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The gradients by input, recorded; for ``hvp`` those of their sum."""
-    found: Mapping[str, Tensor] = outputs
-    for word in ("grad", "hvp")[: 1 + (of == "hvp")]:
-        live = [t for t in found.values() if t.requires_grad]
-        if not live:
-            raise InvalidInput(
-                "no output depends on an input of floating point: there is no gradient to draw"
-                if word == "grad"
-                else "the gradient depends on no input: its derivative is zero, and there is nothing to draw",
-                argument="of",
-            )
-        weights = [rules.ones_like(t.detach()) for t in live]
-        pulled = grad(live, list(points.values()), weights, create_graph=True, allow_unused=True)
-        found = {f"{word}.{path}": g for path, g in zip(points, pulled, strict=True) if g is not None}
-    return dict(found)
+Tensors = Mapping[str, Tensor]
+
+
+def _admit(of: str, outputs: Tensors, points: Tensors, work: Work) -> None:
+    """Ask for what the derivative costs, before it is begun. Errors: LimitExceeded."""
+    cost, held = ASKED[of]
+    rows = sum(o.numel() for o in outputs.values() if o.requires_grad) if of == "jacobian" else 1
+    limit, made = work.limits.tensor_elements, rows * sum(p.numel() for p in points.values())
+    if made > limit:
+        raise LimitExceeded("tensor_elements", limit, made, "elements", f"the {of}")
+    work.derive(of, work.demand, cost * rows, held * rows)
+
+
+def _live(found: Tensors, otherwise: str) -> dict[str, Tensor]:
+    live = {name: t for name, t in found.items() if t.requires_grad}
+    if not live:
+        raise InvalidInput(f"{otherwise}, and there is nothing to draw", argument="of")
+    return live
+
+
+FLAT: Final = "no output depends on an input of floating point: its derivative is zero"
+
+
+def _pulled(live: Tensors, points: Tensors, weights: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The weights times the Jacobian, recorded, by input; what no output depends on is left out."""
+    inputs = list(points.values())
+    pulled = grad(list(live.values()), inputs, list(weights), retain_graph=True, create_graph=True, allow_unused=True)
+    return {path: g for path, g in zip(points, pulled, strict=True) if g is not None}
+
+
+def _gradient(outputs: Tensors, points: Tensors) -> tuple[Tensors, Tensors]:
+    live = _live(outputs, FLAT)
+    pulled = _pulled(live, points, [rules.ones_like(t.detach()) for t in live.values()])
+    return {f"grad.{path}": g for path, g in pulled.items()}, {}
+
+
+def _hvp(outputs: Tensors, points: Tensors) -> tuple[Tensors, Tensors]:
+    gradient = _live(_gradient(outputs, points)[0], "the gradient depends on no input: its derivative is zero")
+    pulled = _pulled(gradient, points, [rules.ones_like(t.detach()) for t in gradient.values()])
+    return {f"hvp.{path}": g for path, g in pulled.items()}, {}
+
+
+def _vjp(outputs: Tensors, points: Tensors) -> tuple[Tensors, Tensors]:
+    live = _live(outputs, FLAT)
+    weights = {f"cotangents.{name}": _leaf(t) for name, t in live.items()}
+    pulled = _pulled(live, points, list(weights.values()))
+    return {f"vjp.{path}": g for path, g in pulled.items()}, weights
+
+
+def _jvp(outputs: Tensors, points: Tensors) -> tuple[Tensors, Tensors]:
+    """The pull-back is linear in its weights, and its own pull-back is the push-forward: the nodes are those of the second."""
+    live = _live(outputs, FLAT)
+    weights = {name: _leaf(t) for name, t in live.items()}
+    pulled = _live(_pulled(live, points, list(weights.values())), FLAT)
+    tangents = {path: _leaf(points[path]) for path in pulled}
+    pushed = _pulled(pulled, weights, list(tangents.values()))
+    return {f"jvp.{name}": t for name, t in pushed.items()}, {f"tangents.{path}": t for path, t in tangents.items()}
+
+
+def _jacobian(outputs: Tensors, points: Tensors) -> tuple[Tensors, Tensors]:
+    live = _live(outputs, FLAT)
+    found: dict[str, Tensor] = {}
+    for name, output in live.items():
+        count = output.numel()
+        rows = wrap(np.eye(count, dtype=output.dtype.numpy).reshape(count, *output.shape))
+        batched: dict[str, Tensor] = vmap(lambda row, o=output: _pulled({"": o}, points, [row]))(rows)
+        for path, part in batched.items():
+            shape = (*output.shape, *points[path].shape)
+            found[f"jacobian.{name}.{path}"] = part if tuple(part.shape) == shape else rules.reshape(part, shape)
+    return found, {}
+
+
+def _leaf(like: Tensor) -> Tensor:
+    leaf: Tensor = rules.ones_like(like.detach())
+    return leaf.requires_grad_()
+
+
+DERIVED: Final[dict[str, Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]]] = {
+    "grad": _gradient, "vjp": _vjp, "jvp": _jvp, "jacobian": _jacobian, "hvp": _hvp,
+}  # fmt: skip

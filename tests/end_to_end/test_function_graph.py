@@ -58,7 +58,32 @@ def test_the_gradient_and_the_second_derivative_are_those_of_pytorch(
     assert set(names["hvp"][1:-1]) == {"MulBackward0"}  # 3 · 2 · x · 1: powers are gone
 
 
-@pytest.mark.parametrize("of", ["value", "grad", "hvp"])
+def test_vjp_and_jvp_have_their_vectors_as_leaves(http: httpx.Client, put: Callable[..., str]) -> None:
+    address = put("def f(x, y):\n    return {'a': x * y, 'b': x.sin()}")
+    kinds = {}
+    for of in ("vjp", "jvp"):
+        found = http.get(address, params={"of": of, "shape": ["x:2,3", "y:3"]}).raise_for_status().json()
+        kinds[of] = {n["name"]: tuple(n["shape"]) for n in found["nodes"] if n["kind"] in ("leaf", "output")}
+    inputs = {"x": (2, 3), "y": (3,)}
+    weights = {"cotangents.a": (2, 3), "cotangents.b": (2, 3)}
+    assert kinds["vjp"] == inputs | weights | {"vjp.x": (2, 3), "vjp.y": (3,)}
+    assert kinds["jvp"] == inputs | {"tangents.x": (2, 3), "tangents.y": (3,), "jvp.a": (2, 3), "jvp.b": (2, 3)}
+
+
+def test_a_jacobian_is_one_batched_walk(http: httpx.Client, put: Callable[..., str]) -> None:
+    address = put("def f(x):\n    return x[0] * x.exp().reshape(2, 1)")
+    found = http.get(address, params={"of": "jacobian", "shape": "x:2"}).raise_for_status().json()
+    outputs = {n["name"]: n["shape"] for n in found["nodes"] if n["kind"] == "output"}
+    assert outputs == {"jacobian.output.x": [2, 1, 2]}
+    assert names_of(found).count("ExpBackward0") == 1
+    rows = [n["shape"][0] for n in found["nodes"] if n["name"] == "MulBackward0"]
+    assert len(rows) > 2
+    assert set(rows) == {2}
+    big = http.get(put("def f(x):\n    return x.exp()"), params={"of": "jacobian", "shape": "x:90000"})
+    assert big.json()["type"] == "/errors/limit-exceeded"
+
+
+@pytest.mark.parametrize("of", ["value", "grad", "vjp", "jvp", "jacobian", "hvp"])
 def test_every_format_is_valid(
     http: httpx.Client, put: Callable[..., str], of: str, require_tool: Callable[[str], Path]
 ) -> None:
@@ -101,7 +126,7 @@ def test_shapes_are_declared_asked_for_or_found(http: httpx.Client, put: Callabl
     ("query", "status", "slug", "words"),
     [
         ({"format": "png"}, 422, "invalid-argument", "json, dot, mermaid or svg"),
-        ({"of": "third"}, 422, "invalid-argument", "value, grad, hvp"),
+        ({"of": "third"}, 422, "invalid-argument", "value, grad, vjp, jvp, jacobian, hvp"),
         ({"shape": "x:two"}, 422, "invalid-argument", "shape=x:2,3"),
         ({"shape": "y:2"}, 422, "invalid-argument", "it takes x"),
         ({"shape": "x:99999999,99"}, 422, "limit-exceeded", "tensor_elements"),
@@ -120,8 +145,10 @@ def test_what_has_no_shape_or_no_gradient(http: httpx.Client, put: Callable[...,
     lost = http.get(put("def f(x):\n    return x @ torch.ones(5, 2)"))
     assert lost.status_code == 422
     assert "shape=x:2,3" in lost.json()["detail"]
-    flat = http.get(put("def f(x):\n    return x.detach()"), params={"of": "grad"})
-    assert (flat.status_code, flat.json()["argument"]) == (422, "of")
+    constant = put("def f(x):\n    return x.detach()")
+    for of in ("grad", "vjp", "jvp", "jacobian", "hvp"):
+        flat = http.get(constant, params={"of": of})
+        assert (flat.status_code, flat.json()["argument"]) == (422, "of")
     assert http.get("/v1/functions/nothing/graph").status_code == 404
 
 

@@ -395,10 +395,10 @@ def test_a_function_and_its_derivatives_are_drawn(playground: Playground) -> Non
     page = playground.page
     page.click(".served button")
     page.fill("#in-x", "[1, 2, 3, 4]")
-    for of in ("value", "grad", "hvp"):
+    words = {"value": "function", "grad": "gradient", "vjp": "vjp", "jvp": "jvp", "jacobian": "Jacobian"}
+    for of, told in {**words, "hvp": "second derivative"}.items():
         page.click(f"[data-of={of}]")
         page.wait_for_selector(f"[data-of={of}][aria-pressed=true]")
-        told = {"value": "function", "grad": "gradient", "hvp": "second derivative"}[of]
         picture = page.wait_for_selector(f".drawn img[alt*='{told}']")
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
     page.fill("#in-y", "[1, 2]")

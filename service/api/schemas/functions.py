@@ -311,8 +311,8 @@ GRAPH = described(
     query=[
         query(
             "of",
-            "the function, its gradient, or its Hessian times a vector; outputs of several elements are summed",
-            {"enum": ["value", "grad", "hvp"], "default": "value"},
+            "the function, or what it records to differentiate it; for grad and hvp outputs of several elements are summed",
+            {"enum": ["value", "grad", "vjp", "jvp", "jacobian", "hvp"], "default": "value"},
         ),
         query("format", "data or a picture", {"enum": ["json", "dot", "mermaid", "svg"], "default": "json"}),
         query(

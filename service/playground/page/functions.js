@@ -6,7 +6,7 @@ import { contour } from "./plots.js";
 import { number, text } from "./values.js";
 
 const VERBS = ["value", "grad", "value_and_grad", "jacobian", "hessian"];
-const DRAWN = { value: "function", grad: "gradient", hvp: "second derivative" };
+const DRAWN = { value: "function", grad: "gradient", vjp: "vjp", jvp: "jvp", jacobian: "Jacobian", hvp: "second derivative" };
 const GRID = 80;
 const STEPS = 160;
 
