@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,9 +75,20 @@ class Definition:
 
 
 def check_name(name: str) -> str:
-    """A function's name. Errors: InvalidInput."""
-    if not _NAME.match(name):
-        raise InvalidInput("a function's name must match [A-Za-z_][A-Za-z0-9_-]{0,63}", argument="name")
+    """A function's name: a Python name of at most 64 characters in the form (NFKC) that Python gives names, or one of ASCII with hyphens.
+
+    Errors: InvalidInput. The text itself is not repeated.
+    """
+    if _NAME.match(name):
+        return name
+    if len(name) > 64 or not name.isidentifier():
+        raise InvalidInput(
+            "a function's name must be a Python name (letters, digits and underscores, at most 64, no digit first); of ASCII letters "
+            "it may also have hyphens",
+            argument="name",
+        )
+    if not unicodedata.is_normalized("NFKC", name):
+        raise InvalidInput("a function's name must be in Unicode's form NFKC, as Python's names are", argument="name")
     return name
 
 

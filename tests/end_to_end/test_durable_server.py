@@ -111,6 +111,8 @@ def test_functions_outlive_the_process(tmp_path: Path) -> None:
     with served(tmp_path) as (http, _):
         code = "def area(x, y=2.0):\n    return (x * y).sum()"
         assert http.put("/functions/area", json={"code": code}).status_code == 201
+        named = http.put("/functions/größe", json={"code": code})  # as Python names are
+        assert (named.status_code, named.headers["Location"]) == (201, "/v1/functions/gr%C3%B6%C3%9Fe")
         session = made(http)
         http.post(f"{session}/tensors", json={"id": "x", "data": [1.0, 2.0], "requires_grad": True})
         http.post(f"{session}/ops/mul", json={"args": ["x", 3], "id": "y"})
@@ -126,7 +128,8 @@ def test_functions_outlive_the_process(tmp_path: Path) -> None:
         kept = http.put("/functions/kept", json={"code": code}, headers={"Idempotency-Key": "keep"})
         assert kept.status_code == 201
     with served(tmp_path) as (http, _):
-        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["kept", "tripled"]
+        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["größe", "kept", "tripled"]
+        assert http.post("/functions/größe/value", json=asked).json()["outputs"] == {"output": 6.0}
         assert http.delete("/functions/area", headers=key).status_code == 204
         assert http.delete("/functions/area").status_code == 404
         again = http.put("/functions/kept", json={"code": code}, headers={"Idempotency-Key": "keep"})

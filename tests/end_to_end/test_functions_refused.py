@@ -210,8 +210,10 @@ def test_addresses_that_are_not_there(http: httpx.Client) -> None:
     answer = http.get("/v1/functions/refusing/value")
     assert_problem(answer, "no such method", {}, 405)
     assert http.patch("/v1/functions/refusing").headers["allow"] == "DELETE, GET, HEAD, PUT"
-    assert_problem(http.put("/v1/functions/1up", json={"code": CODE}), "name must match", {"argument": "name"})
-    assert_problem(http.put("/v1/functions/a@b", json={"code": CODE}), "name must match", {"argument": "name"})
+    for name in ("1up", "a@b", "größe-1", "a b", "x" * 65):
+        refused = http.put(f"/v1/functions/{name}", json={"code": CODE})
+        assert_problem(refused, "name must be a Python name", {"argument": "name"})
+    assert_problem(http.put("/v1/functions/ﬁt", json={"code": CODE}), "form NFKC", {"argument": "name"})
     assert_problem(http.delete("/v1/functions/refusing@abc"), "with all its versions", {"argument": "name"})
 
 

@@ -158,17 +158,14 @@ def running(http: httpx.Client, live_url: str, path: str) -> Iterator[list[httpx
 
 def test_cancelling_while_others_answer(http: httpx.Client, path: str, running: list[httpx.Response]) -> None:
     other = f"/v1/sessions/{http.post('/v1/sessions').json()['session_id']}"
-    while (cancelled := http.delete(f"{path}/run")).status_code == 409 and not running:
+    while not running:  # it may not have begun when it is cancelled first
+        assert http.delete(f"{path}/run").status_code == 204
         # until it runs, another session answers light and heavy requests alike
         assert http.post(f"{other}/run", json={"code": "sum(range(100))"}).json()["value"]["value"] == 4950
         assert http.post(f"{other}/ops/add", json={"args": [1, 2]}).status_code == 200
-    assert cancelled.status_code == 204
-    while not running:
-        time.sleep(0.01)
     assert running[0].status_code == 409
     assert running[0].json()["type"] == "/errors/script-cancelled"
     assert http.get(f"{path}/tensors/x").status_code == 404, "nothing of it was kept"
-    assert http.delete(f"{path}/run").status_code == 409
 
 
 @pytest.mark.usefixtures("running")
@@ -182,5 +179,5 @@ def test_others_answer_while_scripts_run(http: httpx.Client, path: str) -> None:
 
 
 def test_nothing_to_cancel(http: httpx.Client, path: str) -> None:
-    assert http.delete(f"{path}/run").status_code == 409
+    assert http.delete(f"{path}/run").status_code == 204  # as in a race with its end
     assert http.delete("/v1/sessions/nothing/run").status_code == 404

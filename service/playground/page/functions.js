@@ -214,7 +214,7 @@ export class Landscape {
   }
 
   ask(verb, body) {
-    return this.api.request("POST", `/v1/functions/${this.name}/${verb}`, body, { quiet: verb !== "value" && this.path.length > 1 });
+    return this.api.request("POST", `/v1/functions/${encodeURIComponent(this.name)}/${verb}`, body, { quiet: verb !== "value" && this.path.length > 1 });
   }
 
   // The heights on a grid, in one request: a batch of points.

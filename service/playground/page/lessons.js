@@ -351,7 +351,7 @@ export function directives(code) {
   for (const [, word, rest] of code.matchAll(/^#:\s*(\w+)[ \t]*(.*)$/gm)) {
     const words = rest.trim().split(/[\s,]+/).filter(Boolean);
     if (word === "repeat") asked.repeat = Math.min(1000, Math.max(1, Number.parseInt(words[0], 10) || 1));
-    if (word === "serve" && /^[A-Za-z_]\w{0,63}$/.test(words[0] ?? "")) asked.serve = words[0];
+    if (word === "serve" && words[0]) asked.serve = words[0];
     if (word === "landscape" && words.length >= 6) asked.landscape = { inputs: [words[0], words[3]], spans: [words.slice(1, 3).map(Number), words.slice(4, 6).map(Number)], start: words.length >= 9 ? words.slice(7, 9).map(Number) : null };
     if (word === "contour" && words.length >= 3) asked.contour = { x: words[0], y: words[1], z: words[2], path: words[3] ?? null };
   }

@@ -397,11 +397,11 @@ export class Notebook {
 
   // The cell's function becomes a served one; the session has no part in it.
   async serve(cell, code, { serve: name, landscape }) {
-    const made = await this.api.request("PUT", `/v1/functions/${name}`, { code });
-    const address = `/v1/functions/${name}`;
+    const address = `/v1/functions/${encodeURIComponent(name)}`;
+    const made = await this.api.request("PUT", address, { code });
     replace(
       cell.output,
-      h("p", { class: "served" }, "Served at ", h("code", null, address), ` with ${Object.keys(made.inputs).join(", ")}`, h("button", { type: "button", class: "link", onclick: () => this.onfunction(name) }, "call it")),
+      h("p", { class: "served" }, "Served at ", h("code", null, `/v1/functions/${name}`), ` with ${Object.keys(made.inputs).join(", ")}`, h("button", { type: "button", class: "link", onclick: () => this.onfunction(name) }, "call it")),
     );
     if (!landscape) return;
     const map = new Landscape({ api: this.api, name, ...landscape });
