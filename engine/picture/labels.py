@@ -17,6 +17,7 @@ TALLEST = 6  # lines of a value before it is cut
 
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufff9-\uffff]")
+_WIDTHLESS = frozenset({"Cf", "Me", "Mn"})  # joiners, marks
 _SPACE = re.compile(r"\s+")
 _ALIGNMENT = re.compile(r"^\s+|\s{2,}")
 
@@ -46,7 +47,10 @@ def cells(text: str) -> float:
     """
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 1.75 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(
+        0 if unicodedata.category(c) in _WIDTHLESS else 1.75 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
 
 
 def elide(text: str, longest: int = LONGEST) -> str:

@@ -40,7 +40,7 @@ async def run_script(request: Request, session_id: str) -> Response:
 
 @router.delete("", status_code=204, **schema.CANCEL)
 async def cancel_script(request: Request, session_id: str) -> Response:
-    """End the script that runs in the session at its next step; nothing of it is kept. Where none runs (any more), there is nothing to do."""
+    """End the script that runs in the session at its next step; nothing of it is kept. Where none runs, there is nothing to do."""
     parts(request).sessions.cancel(session_id)
     return Response(status_code=204)
 

@@ -59,22 +59,6 @@ export function icon(name) {
   );
 }
 
-// Prose with a little markup: blank lines part paragraphs, `code`, *emphasis*; a line that begins with "# " is a heading.
-export function prose(text) {
-  return text
-    .trim()
-    .split(/\n\s*\n/)
-    .map((block) => {
-      const heading = /^(#{1,2}) (.*)$/s.exec(block);
-      const inner = (heading ? heading[2] : block).split(/(`[^`]+`|\*[^*]+\*)/).map((part) => {
-        if (/^`.+`$/s.test(part)) return h("code", null, part.slice(1, -1));
-        if (/^\*.+\*$/s.test(part)) return h("em", null, part.slice(1, -1));
-        return part;
-      });
-      return h(heading ? (heading[1].length === 1 ? "h1" : "h2") : "p", null, inner);
-    });
-}
-
 let told;
 export function tell(message) {
   const place = document.getElementById("toast");

@@ -82,7 +82,7 @@ export class Functions {
       this.element,
       h("div", { class: "row" }, h("label", { for: "function" }, "Function"), pick, h("span", { class: "dim version" }, `version ${chosen.version.slice(0, 8)}`)),
       code,
-      h("p", { class: "note" }, "Inputs are JSON: a number, or nested lists. Under Requests the call stands as code."),
+      h("p", { class: "note" }, "Inputs are JSON: a number, or nested lists; nan, inf and -inf may stand in them. Under Requests the call stands as code."),
       form,
       result,
       draw,
@@ -95,7 +95,7 @@ export class Functions {
     const query = new URLSearchParams({ of, format: "svg" });
     for (const { name: input, field } of fields) {
       try {
-        query.append("shape", `${input}:${shape(JSON.parse(field.value)).join(",")}`);
+        query.append("shape", `${input}:${shape(parsed(field.value)).join(",")}`);
       } catch {
         // what is not JSON has no shape to tell of
       }
@@ -122,7 +122,7 @@ export class Functions {
       const inputs = {};
       for (const { name: input, field } of fields) {
         try {
-          inputs[input] = JSON.parse(field.value);
+          inputs[input] = parsed(field.value);
         } catch {
           field.focus();
           throw new Problem(0, { detail: `${input} is not JSON: write a number such as 1.5, or lists such as [[1, 2], [3, 4]].` });
@@ -136,6 +136,10 @@ export class Functions {
     }
   }
 }
+
+// JSON, with the numbers that JSON lacks as the API writes them: "NaN", "Infinity", "-Infinity".
+const LACKING = /"(?:\\.|[^"\\])*"|(?<![\w.])([+-]?)(nan|inf(?:inity)?)(?![\w.])/gi;
+const parsed = (text) => JSON.parse(text.replace(LACKING, (found, sign, word) => (word ? `"${/^n/i.test(word) ? "NaN" : `${sign === "-" ? "-" : ""}Infinity`}"` : found)));
 
 const ones = (sizes) => JSON.stringify(sizes.reduceRight((inner, size) => Array(Number.isInteger(size) ? size : 3).fill(inner), 1.5)).replace(/^1.5$/, "1.0");
 const shape = (value) => (Array.isArray(value) ? [value.length, ...(value.length ? shape(value[0]) : [])] : []);

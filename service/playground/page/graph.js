@@ -1,18 +1,33 @@
 // The graph: nodes measured here, placed by Graphviz in a worker, drawn as SVG here.
 
 import { h, replace, s } from "./dom.js";
+import { Layout } from "./layout.js";
+import { Minimap } from "./minimap.js";
 
-const CELL = 0.6; // the width of a character of IBM Plex Mono, in its size
 const TITLE = 13;
 const SMALL = 11;
+const TYPE = 9.5;
 const PAD = 12;
+const MARGIN = 14;
+const READABLE = 0.75; // of the full size: no smaller, unless one asks
 export const MOST_NODES = 240; // of a picture; more are folded into groups by the service
 
 export const shapeText = (shape) => (shape.length ? `[${shape.join(", ")}]` : "scalar");
 
 function short(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  if (text.length <= most) return text;
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }
+
+// How wide a text is in the fonts that draw it: not every writing has letters of one width.
+const pen = document.createElement("canvas").getContext("2d");
+function wide(text, size, weight = 400) {
+  pen.font = `${weight} ${size}px "IBM Plex Mono", ui-monospace, Menlo, Consolas, monospace`;
+  return pen.measureText(text).width;
+}
+
+const fonts = () => Promise.all([400, 600].map((weight) => document.fonts.load(`${weight} ${TITLE}px "IBM Plex Mono"`))).catch(() => {});
 
 // A printed value on one line, without the zeros that align it.
 const oneLine = (text) =>
@@ -40,7 +55,7 @@ function lines(node) {
 }
 
 function size(rows) {
-  const width = Math.max(...rows.map(([kind, text]) => text.length * CELL * (kind === "title" ? TITLE : SMALL)));
+  const width = Math.max(...rows.map(([kind, text]) => wide(text, kind === "title" ? TITLE : SMALL, 600)));
   return { width: Math.ceil(Math.max(64, width + 2 * PAD)), height: 12 + 17 + (rows.length - 1) * 14.5 };
 }
 
@@ -59,61 +74,6 @@ export function walked(trace, graph) {
 }
 
 const edgeText = (node) => (node.kind === "group" ? "" : `${shapeText(node.shape)} ${node.dtype}`);
-
-function dotOf(graph, boxes) {
-  const out = ['digraph { rankdir=TB; nodesep=0.28; ranksep=0.34; node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none];'];
-  const index = new Map(graph.nodes.map((n, i) => [n.id, i]));
-  graph.nodes.forEach((node, i) => out.push(`n${i} [width=${(boxes[i].width / 72).toFixed(3)}, height=${(boxes[i].height / 72).toFixed(3)}];`));
-  graph.edges.forEach((edge, k) => {
-    const source = graph.nodes[index.get(edge.from)];
-    const text = edgeText(source);
-    const wide = Math.ceil(text.length * 9.5 * CELL) + 8;
-    const label = text && graph.edges.length < 160 ? `label=<<TABLE BORDER="0" CELLPADDING="0" FIXEDSIZE="TRUE" WIDTH="${wide}" HEIGHT="13"><TR><TD></TD></TR></TABLE>>` : "";
-    out.push(`n${index.get(edge.from)} -> n${index.get(edge.to)} [comment="${k}" ${label}];`);
-  });
-  return `${out.join("\n")}}`;
-}
-
-class Layout {
-  constructor() {
-    this.waiting = new Map();
-    this.next = 0;
-    this.worker = new Worker("/playground/layout-worker.js", { type: "module" });
-    this.worker.onmessage = ({ data }) => {
-      const { done, failed } = this.waiting.get(data.id) ?? {};
-      this.waiting.delete(data.id);
-      if (data.error) failed?.(new Error(data.error));
-      else done?.(JSON.parse(data.layout));
-    };
-    this.worker.onerror = () => {
-      this.dead = true;
-      for (const { failed } of this.waiting.values()) failed(new Error("the layout's worker does not run"));
-      this.waiting.clear();
-    };
-  }
-
-  place(dot) {
-    if (this.dead) return Promise.reject(new Error("the layout's worker does not run"));
-    const id = this.next++;
-    return new Promise((done, failed) => {
-      this.waiting.set(id, { done, failed });
-      this.worker.postMessage({ id, dot });
-    });
-  }
-}
-
-// "e,x,y x,y …" or "s,x,y …" → points, y downwards.
-function spline(text, height) {
-  let tip = null;
-  const points = [];
-  for (const part of text.split(" ")) {
-    const numbers = part.split(",");
-    if (numbers[0] === "e") tip = [Number(numbers[1]), height - Number(numbers[2])];
-    else if (numbers[0] !== "s") points.push([Number(numbers[0]), height - Number(numbers[1])]);
-  }
-  if (tip) points.push(tip);
-  return points;
-}
 
 const n = (value) => String(Math.round(value * 10) / 10);
 
@@ -135,7 +95,8 @@ export class GraphView {
     this.card = h("div", { class: "card", role: "status", hidden: true });
     this.root = h("select", { id: "root", "aria-label": "Graph of", onchange: () => onroot(this.root.value) });
     this.legend = h("div", { class: "legend" });
-    this.hold = h("div", { class: "hold" }, this.stage, this.card);
+    this.map = new Minimap(this.stage);
+    this.hold = h("div", { class: "hold" }, this.stage, this.map.element, this.card);
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("scroll", () => this.hide());
     this.stage.addEventListener("pointerover", (event) => this.point(event.target.closest?.(".node")));
@@ -147,6 +108,7 @@ export class GraphView {
       if (found) this.point(found);
       else this.hide();
     });
+    this.stage.addEventListener("pointerdown", (event) => this.pan(event));
     this.stage.addEventListener("dblclick", (event) => this.open(event.target.closest?.(".node")));
   }
 
@@ -157,11 +119,15 @@ export class GraphView {
       this.graph = graph;
       replace(this.stage, h("p", { class: "empty" }, "No graph yet. Run a cell that computes with a tensor that requires grad."));
       replace(this.legend);
+      this.map.clear();
       return;
     }
+    await fonts();
     const rows = graph.nodes.map(lines);
     const boxes = rows.map(size);
-    const placed = await this.layout.place(dotOf(graph, boxes));
+    const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+    const labels = graph.edges.map((edge) => (graph.edges.length < 160 ? Math.ceil(wide(edgeText(byId.get(edge.from)), TYPE)) : 0)).map((width) => (width ? width + 8 : 0));
+    const placed = await this.layout.place(graph, boxes, labels, this.stage.clientWidth / READABLE - 2 * MARGIN);
     if (turn !== this.turn) return;
     this.graph = graph;
     this.draw(graph, rows, boxes, placed);
@@ -176,30 +142,25 @@ export class GraphView {
   }
 
   draw(graph, rows, boxes, placed) {
-    const [, , wide, high] = placed.bb.split(",").map(Number);
-    const margin = 14;
-    this.size = { width: wide + 2 * margin, height: high + 2 * margin };
+    this.size = { width: placed.width + 2 * MARGIN, height: placed.height + 2 * MARGIN, margin: MARGIN };
     this.places = new Map();
     this.edges = new Map();
     const byId = new Map(graph.nodes.map((node) => [node.id, node]));
     const drawnNodes = graph.nodes.map((node, i) => {
-      const found = placed.objects.find((o) => o.name === `n${i}`);
-      const [x, y] = found.pos.split(",").map(Number);
-      const box = { x, y: high - y, ...boxes[i] };
+      const [x, y] = placed.nodes[i];
+      const box = { x, y, ...boxes[i] };
       const element = this.node(node, rows[i], box);
       this.places.set(node.id, { node, box, element });
       return element;
     });
-    const drawnEdges = (placed.edges ?? []).map((found) => {
-      const edge = graph.edges[Number(found.comment)];
+    const drawnEdges = graph.edges.map((edge, k) => {
+      const { points, label } = placed.edges[k];
       const source = byId.get(edge.from);
       const target = byId.get(edge.to);
-      const points = spline(found.pos, high);
       const end = points.at(-1);
       const before = points.at(-2);
       const angle = (Math.atan2(end[1] - before[1], end[0] - before[0]) * 180) / Math.PI;
-      const label = found.lp ? found.lp.split(",").map(Number) : null;
-      const text = label && s("text", { class: "type", x: n(label[0]), y: n(high - label[1] + 3.2) }, edgeText(source));
+      const text = label && s("text", { class: "type", x: n(label[0]), y: n(label[1] + 3.2) }, edgeText(source));
       const element = s(
         "g",
         { class: `edge${source.kind === "unrecorded" || target.kind === "unrecorded" ? " unrecorded" : ""}`, "data-from": edge.from, "data-to": edge.to, "data-input": edge.input },
@@ -212,14 +173,17 @@ export class GraphView {
     });
     this.svg = s(
       "svg",
-      { class: "graph", viewBox: `${-margin} ${-margin} ${this.size.width} ${this.size.height}`, role: "img", "aria-label": `Computation graph: ${graph.nodes.length} nodes` },
+      { class: "graph", viewBox: `${-MARGIN} ${-MARGIN} ${this.size.width} ${this.size.height}`, role: "img", "aria-label": `Computation graph: ${graph.nodes.length} nodes` },
       s("g", { class: "edges" }, drawnEdges),
       s("g", { class: "nodes" }, drawnNodes),
     );
     replace(this.stage, this.svg);
     drawnNodes[0]?.setAttribute("tabindex", "0");
+    this.map.draw(this.size, this.places);
     this.fit(1, 0.78);
     this.explain(graph);
+    const { x } = this.places.get(graph.nodes[0].id).box;
+    this.stage.scrollTo((x + MARGIN) * this.zoom - this.stage.clientWidth / 2, 0);
   }
 
   node(node, rows, { x, y, width, height }) {
@@ -257,7 +221,7 @@ export class GraphView {
     if (!this.size) return;
     const wide = (this.stage.clientWidth - 10) / this.size.width;
     const high = (this.stage.clientHeight - 10) / this.size.height;
-    this.zoom = wide > 0 ? Math.min(most, Math.max(0.45, Math.min(wide, Math.max(high, whole)))) : 1;
+    this.zoom = wide > 0 ? Math.min(most, Math.max(READABLE, Math.min(wide, Math.max(high, whole)))) : 1;
     this.scale();
   }
 
@@ -274,6 +238,7 @@ export class GraphView {
   scale() {
     this.svg.setAttribute("width", n(this.size.width * this.zoom));
     this.svg.setAttribute("height", n(this.size.height * this.zoom));
+    this.map.follow();
   }
 
   zoomed(factor) {
@@ -314,6 +279,28 @@ export class GraphView {
 
   hide() {
     this.card.hidden = true;
+  }
+
+  // The mouse takes hold of the picture and moves it; touch does so by itself.
+  pan(event) {
+    const bars = this.stage.getBoundingClientRect();
+    const onBar = event.clientX > bars.left + this.stage.clientWidth || event.clientY > bars.top + this.stage.clientHeight;
+    if (event.pointerType !== "mouse" || event.button !== 0 || onBar) return;
+    const { scrollLeft, scrollTop } = this.stage;
+    const move = (to) => this.stage.scrollTo(scrollLeft + event.clientX - to.clientX, scrollTop + event.clientY - to.clientY);
+    const ended = new AbortController();
+    this.stage.classList.add("panned");
+    addEventListener("pointermove", move, { signal: ended.signal });
+    for (const end of ["pointerup", "pointercancel", "blur"]) {
+      addEventListener(
+        end,
+        () => {
+          ended.abort();
+          this.stage.classList.remove("panned");
+        },
+        { signal: ended.signal },
+      );
+    }
   }
 
   open(element) {
@@ -368,7 +355,14 @@ export class GraphView {
       const at = found.getBoundingClientRect();
       const stage = this.stage.getBoundingClientRect();
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      if (at.top < stage.top + 8 || at.bottom > stage.bottom - 8) this.stage.scrollBy({ top: at.top - stage.top - stage.height / 2.6, behavior: calm ? "auto" : "smooth" });
+      const away = { top: at.top < stage.top + 8 || at.bottom > stage.bottom - 8, left: at.left < stage.left + 8 || at.right > stage.right - 8 };
+      if (away.top || away.left) {
+        this.stage.scrollBy({
+          top: away.top ? at.top - stage.top - stage.height / 2.6 : 0,
+          left: away.left ? at.left - stage.left - (stage.width - at.width) / 2 : 0,
+          behavior: calm ? "auto" : "smooth",
+        });
+      }
     }
   }
 

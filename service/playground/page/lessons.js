@@ -299,7 +299,9 @@ loss.item()`),
       t("What is left is less than the noise that was added, 0.1² = 0.01: sixteen units have begun to learn the noise itself. The prediction beside the data:"),
       c(`
 for i in range(0, 64, 9):
-    print(f"{points[i].item():6.2f}  data {target[i].item():6.3f}  network {prediction[i].item():6.3f}")`),
+    x, y = points[i].item(), target[i].item()
+    guess = prediction[i].item()
+    print(f"{x:6.2f}  data {y:6.3f}  network {guess:6.3f}")`),
     ],
   },
   {

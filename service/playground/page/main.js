@@ -4,6 +4,7 @@ import { Api, Problem } from "./api.js";
 import { copy, h, icon, replace, tell } from "./dom.js";
 import { Functions } from "./functions.js";
 import { GraphView, MOST_NODES, walked } from "./graph.js";
+import { NoLayout } from "./layout.js";
 import { BLANK, LESSONS } from "./lessons.js";
 import { Notebook } from "./notebook.js";
 import { pack, packable, unpack } from "./share.js";
@@ -95,7 +96,8 @@ async function showGraph() {
   const graph = await api.graph(state.root, MOST_NODES);
   try {
     await view.show(graph, roots, state.root);
-  } catch {
+  } catch (problem) {
+    if (!(problem instanceof NoLayout)) throw problem;
     // Without WebAssembly: the picture that the service draws.
     const drawn = await api.request("GET", api.at("/graph?format=svg"), undefined, { quiet: true });
     const url = URL.createObjectURL(new Blob([drawn], { type: "image/svg+xml" }));

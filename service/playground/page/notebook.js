@@ -1,11 +1,12 @@
 // The notebook: cells of prose and code. Running goes through the API; an expired session is rebuilt by running the cells again.
 
 import { expired, Problem } from "./api.js";
-import { copy, h, icon, prose, replace, tell } from "./dom.js";
+import { copy, h, icon, replace, tell } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Landscape } from "./functions.js";
 import { directives } from "./lessons.js";
 import { contour, curve } from "./plots.js";
+import { prose } from "./prose.js";
 import { LANGUAGES, snippet } from "./snippets.js";
 import { number } from "./values.js";
 
