@@ -201,6 +201,8 @@ def _column(values: list[Any], kind: str, how: _Options) -> tuple[list[str], int
     """The texts of the elements, padded, and the width a row reserves for each."""
     if kind == "f":
         texts, width = _floats(values, how)
+        if min(map(len, texts)) == width:
+            return texts, width
     elif kind == "c":
         return _complexes(values, how)
     else:
@@ -211,6 +213,9 @@ def _column(values: list[Any], kind: str, how: _Options) -> tuple[list[str], int
 
 def _floats(values: list[float], how: _Options) -> tuple[list[str], int]:
     """The texts of real numbers, not yet padded, and the width of the nonzero finite ones (1 if there are none)."""
+    if all(values) and math.isfinite(sum(values)):  # the sum of finite ones may overflow: then each is looked at
+        texts = list(map(_form(values, how), values))
+        return texts, max(map(len, texts))
     deciding = [v for v in values if v and math.isfinite(v)]
     form = _form(deciding, how)
     texts = [form(v) for v in values]
@@ -225,12 +230,17 @@ def _form(deciding: list[float], how: _Options) -> Callable[[float], str]:
         return _whole
     scientific = how.sci_mode
     if scientific is None:
-        sizes = [abs(v) for v in deciding]
+        sizes = list(map(abs, deciding))
         smallest, largest = min(sizes), max(sizes)
         scientific = largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
-    if not scientific and all(v.is_integer() for v in deciding):
+    if not scientific and all(map(float.is_integer, deciding)):
         return _whole
-    return f"{{:.{how.precision}{'e' if scientific else 'f'}}}".format
+    return _written(how.precision, scientific)
+
+
+@cache
+def _written(precision: int, scientific: bool) -> Callable[[float], str]:
+    return f"{{:.{precision}{'e' if scientific else 'f'}}}".format
 
 
 def _whole(value: float) -> str:
@@ -257,9 +267,13 @@ def _nested(texts: list[str], shape: Sequence[int], cut: Sequence[bool], width: 
         newlines = "\n"
     else:
         step = len(texts) // shape[0]
-        lines = [
-            _nested(texts[i : i + step], shape[1:], cut[1:], width, indent + 1, how) for i in range(0, len(texts), step)
-        ]
+        if len(shape) == 2 and not cut[1] and step * (width + 2) <= how.linewidth - indent - 1:
+            lines = [f"[{', '.join(texts[i : i + step])}]" for i in range(0, len(texts), step)]
+        else:
+            lines = [
+                _nested(texts[i : i + step], shape[1:], cut[1:], width, indent + 1, how)
+                for i in range(0, len(texts), step)
+            ]
         if cut[0]:
             lines.insert(edge, "...")
         newlines = "\n" * (len(shape) - 1)

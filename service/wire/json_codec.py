@@ -6,6 +6,7 @@ Keys given twice are looked for in bodies up to 64 KiB (long runs of numbers apa
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final, NamedTuple
 
@@ -238,8 +239,10 @@ def array_to_json(array: np.ndarray[Any, Any]) -> Any:
         return array.tolist()
     if array.size > MANY and array.ndim:
         return orjson.Fragment(dumped(array, _spelled))
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return _spelled(array)
+    if array.dtype.kind == "f":
+        few = array.size <= _FEW
+        if not (all(map(math.isfinite, array.ravel().tolist())) if few else np.isfinite(array).all()):
+            return _spelled(array)
     if array.ndim == 0:
         return array[()] if array.dtype.kind == "f" else array.item()
     return np.ascontiguousarray(array)
