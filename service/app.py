@@ -36,6 +36,7 @@ from service.sessions.ports import Executor, Journal
 from service.settings import Settings
 from service.steps.limits import Limits
 from service.steps.recent import Recent
+from service.wire.json_codec import Strictness
 
 __all__ = ["StoreError", "create_app", "is_loopback", "key_file", "open_journal"]
 
@@ -118,11 +119,12 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         state.trouble = lambda: None if kept is None else kept.trouble
         found = {} if kept is None else stored_by_tenant(kept)
         batches: Recent[Asked] = Recent(BATCHES_BYTES, BATCHES)
+        strictness = Strictness(settings.json_depth, settings.json_members)
 
         def make(tenant: str) -> Parts:
             own = executor.of(tenant)
             sessions = _manager(settings, own, kept, tenant, house, found.pop(tenant, []))
-            return Parts(settings, sessions, _functions(settings, own, sessions, evaluator), batches)
+            return Parts(settings, sessions, _functions(settings, own, sessions, evaluator), batches, strictness)
 
         application.tenancy = tenancy = Tenancy(make, {DEFAULT_TENANT, *found})
         for parts in tenancy.all():

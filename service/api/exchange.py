@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from service.auth.principal import Principal
 from service.functions.manager import FunctionManager
@@ -83,17 +84,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the composition root joined for one tenant's requests. batches: of all tenants, by content type and body."""
+    """What the composition root joined for one tenant's requests. batches: of all tenants, by content type and body.
+
+    strictness: what JSON may be like.
+    """
 
     settings: Settings
     sessions: SessionManager
     functions: FunctionManager
     batches: Recent[Asked]
-
-    @property
-    def strictness(self) -> Strictness:
-        """What JSON may be like."""
-        return Strictness(self.settings.json_depth, self.settings.json_members)
+    strictness: Strictness
 
 
 class Tenancy:
@@ -178,7 +178,7 @@ def checked_object(
 
 
 class Ready(Response):
-    """JSON that is bytes already: its few headers are put together here, without the general way."""
+    """JSON that is bytes already: it is put together and sent here, without the general way."""
 
     media_type = JSON
 
@@ -199,6 +199,10 @@ class Ready(Response):
         ]
         if headers:
             self.raw_headers += [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI calls it
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def answer(

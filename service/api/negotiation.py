@@ -213,13 +213,16 @@ class Answer(NamedTuple):
         return Response(self.content, status, {"Content-Type": self.content_type, **_VARY})
 
 
+_USUAL: Final = Wanted(_ANYTHING, "json")
+
+
 def wanted(request: Request) -> Wanted:
     """What the request's Accept and ``encoding`` say; without Accept, JSON. Errors: InvalidInput."""
     for name, value in request.scope["headers"]:
         if name == b"accept" and value != b"*/*":
             break
     else:
-        return Wanted(_ANYTHING, encoding(request))
+        return Wanted(_ANYTHING, encoding(request)) if request.scope["query_string"] else _USUAL
     found = []
     for text in ",".join(request.headers.getlist("accept")).split(",")[:MOST_RANGES]:
         kind, parameters = media_type(text)

@@ -90,6 +90,8 @@ def _is_plain(body: bytes, found: Any) -> bool:
         pieces = body.split(b'"')  # every other one stands between strings
         if len(max(pieces[1::2], key=len, default=b"")) > _KEY:
             return False
+        if orjson.dumps(found) == body:  # nothing was lost
+            return True
         bare = b"".join(pieces[::2])
         return _has_plain_numbers(bare) and bare.count(b":") == _keys(found, bare.count(b"{"))
     if _longest_string(body) > _KEY:
