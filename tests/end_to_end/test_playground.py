@@ -132,7 +132,7 @@ def test_a_node_tells_its_values(playground: Playground) -> None:
     for words in ("leaf tensor", "[2, 2] float32", "[[1., 1.],", "[4.5000, 4.5000]]"):
         assert words in card
     playground.page.dblclick("svg.graph .node.leaf")
-    assert playground.page.locator(".detail h3").inner_text() == "x"
+    assert playground.page.locator(".detail h2").inner_text() == "x"
 
 
 def test_one_root(playground: Playground) -> None:
@@ -381,7 +381,7 @@ def test_a_function_is_called_by_its_form(playground: Playground) -> None:
     page.fill("#in-x", "1.5")
     page.fill("#in-y", "0.5")
     page.click(".call button")
-    page.wait_for_selector(".answer h4")
+    page.wait_for_selector(".answer h2")
     told = "".join(page.inner_text(".answer").split())
     assert told == 'outputs{"output":-2.75}gradients{"x":-3,"y":-2}'
     page.fill("#in-x", "one")

@@ -103,7 +103,7 @@ def test_by_keyboard_alone(playground: Playground) -> None:
     page.keyboard.press("ArrowDown")
     assert "MulBackward0" in page.inner_text(".card")
     page.keyboard.press("Enter")
-    assert page.inner_text(".detail h3") == "y"
+    assert page.inner_text(".detail h2") == "y"
     page.wait_for_function("document.activeElement.matches('.detail')")
     page.focus("#tab-tensors")
     page.keyboard.press("ArrowRight")

@@ -103,7 +103,7 @@ def test_a_graph_is_drawn_large_enough_to_be_read(playground: Playground) -> Non
     page = playground.open("lesson=double").run_all().page
     assert scale(playground) >= 0.749
     # what nothing joins stands below one another rather than ever smaller
-    tops = {name: page.locator(f"svg.graph .leaf[aria-label^='{name},']").bounding_box()["y"] for name in ("x", "m")}
+    tops = {name: page.locator(f"svg.graph .leaf[aria-label^='{name} ']").bounding_box()["y"] for name in ("x", "m")}
     assert abs(tops["x"] - tops["m"]) > 100
     page.click("[aria-label^=Fit]")
     assert scale(playground) < 0.749

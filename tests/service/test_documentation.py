@@ -19,7 +19,7 @@ def test_checksums() -> None:
     assert len(rows) == 3
     for name, _, _, expected in rows:
         assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == expected, name
-    ours = {"VENDORED.md", "start.js", "dark.css", "LICENSE.swagger-ui"}
+    ours = {"VENDORED.md", "start.js", "colours.css", "LICENSE.swagger-ui"}
     assert {p.name for p in STATIC.iterdir()} == ours | {name for name, *_ in rows}
 
 

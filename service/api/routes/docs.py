@@ -22,7 +22,7 @@ PAGE: Final = """<!doctype html>
 <title>Gradwire: documentation</title>
 <meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
-<link rel="stylesheet" href="/docs/dark.css">
+<link rel="stylesheet" href="/docs/colours.css">
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 </head>
 <body>

@@ -96,10 +96,10 @@ def _html(name: str) -> bytes:
 </header>
 <div class="frame">
 <nav id="contents" aria-label="The guide">{_contents(name, found)}</nav>
-<article id="text">
+<main id="text">
 {found.body}
 {_onward(name)}
-</article>
+</main>
 </div>
 </body>
 </html>

@@ -48,7 +48,10 @@ async def error_page(request: Request, slug: str) -> Response:
     title, text = html.escape(kind.title), html.escape(kind.explanation)
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-        f"<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em;color-scheme:light dark}}</style>"
-        f'<h1>{title}</h1><p>Status {kind.status}</p><p>{text}</p><p><a href="/guide/errors#{slug}">All kinds of problems</a></p>'
+        f'<link rel="icon" type="image/svg+xml" href="/playground/mark.svg">'
+        "<style>:root{color-scheme:light dark}"
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em;background:Canvas;color:CanvasText}</style>"
+        f"<main><h1>{title}</h1><p>Status {kind.status}</p><p>{text}</p>"
+        f'<p><a href="/guide/errors#{slug}">All kinds of problems</a></p></main>'
     )
     return Response(page, media_type="text/html; charset=utf-8")

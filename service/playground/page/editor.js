@@ -148,7 +148,7 @@ export class Editor {
       onrun?.({ advance });
       return true;
     };
-    const attributes = { class: "code", "aria-label": label, "aria-describedby": "editor-keys", spellcheck: "false", autocapitalize: "off", autocorrect: "off", autocomplete: "off" };
+    const attributes = { class: "code", "aria-label": label, "aria-describedby": "editor-keys", spellcheck: "false", tabindex: "0", autocapitalize: "off", autocorrect: "off", autocomplete: "off" };
     this.element = h("div", { class: "editor" });
     this.view = new EditorView({
       parent: this.element,

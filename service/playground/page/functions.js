@@ -129,7 +129,7 @@ export class Functions {
         }
       }
       const found = await this.api.request("POST", `/v1/functions/${encodeURIComponent(name)}/${verb}`, { inputs });
-      replace(result, Object.entries(found).map(([part, values]) => [h("h4", null, part), h("pre", null, pretty(values))]));
+      replace(result, Object.entries(found).map(([part, values]) => [h("h2", null, part), h("pre", null, pretty(values))]));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       replace(result, h("div", { class: "error", role: "alert" }, h("pre", null, problem.message)));

@@ -173,7 +173,7 @@ export class GraphView {
     });
     this.svg = s(
       "svg",
-      { class: "graph", viewBox: `${-MARGIN} ${-MARGIN} ${this.size.width} ${this.size.height}`, role: "img", "aria-label": `Computation graph: ${graph.nodes.length} nodes` },
+      { class: "graph", viewBox: `${-MARGIN} ${-MARGIN} ${this.size.width} ${this.size.height}`, role: "group", "aria-label": `Computation graph: ${graph.nodes.length} nodes` },
       s("g", { class: "edges" }, drawnEdges),
       s("g", { class: "nodes" }, drawnNodes),
     );
@@ -198,9 +198,10 @@ export class GraphView {
     let line = top + 6;
     rows.forEach(([kind, text], i) => {
       line += i === 0 ? 16 : 14.5;
-      parts.push(s("text", { class: kind, x: n(x), y: n(line - 1.5) }, text));
+      parts.push(s("text", { class: kind, x: n(x), y: n(line - 1.5) }, text), " "); // a space for those who hear it
     });
-    const told = [node.name, node.kind, node.tensor && node.tensor !== node.name ? node.tensor : "", node.kind === "group" ? "" : `${shapeText(node.shape)} ${node.dtype}`];
+    // What stands in the box, and what its colour says.
+    const told = [rows.map(([, text]) => text).join(" "), node.kind === "op" ? "operator" : node.kind, node.kind === "group" ? "" : `${shapeText(node.shape)} ${node.dtype}`];
     return s(
       "g",
       { class: `node ${node.kind}${node.freed ? " freed" : ""}`, "data-node": node.id, tabindex: "-1", role: "button", "aria-label": told.filter(Boolean).join(", ") },
@@ -386,6 +387,7 @@ export class GraphView {
       element.removeAttribute("role");
     });
     copied.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    copied.setAttribute("role", "img");
     const [x, y, width, height] = copied.getAttribute("viewBox").split(" ");
     copied.setAttribute("width", width);
     copied.setAttribute("height", height);

@@ -70,8 +70,8 @@ class Cell {
     this.output = h("div", { class: "result", "aria-live": "polite" });
     const copies = LANGUAGES.map((language) => [`Copy as ${language}`, () => this.copyAs(language)]);
     this.element = h(
-      "section",
-      { class: "cell code-cell", "aria-label": "Code cell" },
+      "div",
+      { class: "cell code-cell", role: "group", "aria-label": "Code cell" },
       h("div", { class: "gutter" }, this.button, this.count),
       h("div", { class: "body" }, this.editor.element, this.output),
       this.tools(copies),

@@ -13,6 +13,7 @@ export class Stepper {
     this.element = h(
       "section",
       { class: "stepper", "aria-label": "Backward, step by step", hidden: true },
+      h("h2", { class: "offscreen" }, "Backward, step by step"),
       h(
         "div",
         { class: "stepbar" },
@@ -80,7 +81,7 @@ export class Stepper {
   }
 
   told(event, known, called, rule) {
-    const part = (title, ...content) => h("div", { class: "part" }, h("h4", null, title), content);
+    const part = (title, ...content) => h("div", { class: "part" }, h("h3", null, title), content);
     const values = (g) => h("pre", null, g ? block(g) : "none");
     const found = [part("arrives", event.upstream.map(values))];
     if (!known) found.unshift(h("p", { class: "dim unseen" }, "This node is not in the picture: it is one of many that are folded."));

@@ -136,7 +136,7 @@ export class Tensors {
     const facts = [shapeText(found.shape), found.dtype, found.requires_grad ? "requires grad" : "", found.grad_fn ?? (found.is_leaf ? "leaf" : ""), `version ${found.version}`];
     replace(
       this.detail,
-      h("h3", null, found.id),
+      h("h2", null, found.id),
       h("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
       h(
         "div",
