@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from engine import dtypes
 from engine.errors import ArgumentError, InvalidValueError, TensorError
 from engine.grad_mode import enable_grad, no_grad
+from engine.node import Handle
 from engine.tensor import Tensor, array_of, set_attribute, wrap
 from engine.transaction import current
 from engine.write import check_writable, write
@@ -30,9 +32,13 @@ __all__ = [
     "as_complex",
     "as_real",
     "change",
+    "check_betas",
     "check_fused",
+    "check_least",
     "check_lr",
+    "descents",
     "evaluate",
+    "kept",
     "number",
     "put",
 ]
@@ -98,12 +104,67 @@ def check_lr(lr: Any) -> None:
         raise InvalidValueError(f"Invalid learning rate: {lr}")
 
 
+def check_betas(betas: Any) -> None:
+    """Errors: ValueError for a factor of a running mean that is not in [0, 1)."""
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise InvalidValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_least(**options: Any) -> None:
+    """Errors: ValueError for an option below zero (or NaN); ``eps`` is called epsilon."""
+    for name, value in options.items():
+        if not value >= 0.0:
+            raise InvalidValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
+
+
+def descents(group: Group) -> Iterator[tuple[Tensor, Any]]:
+    """The parameters of a group that have a gradient, each with it as a raw array: where ``maximize``, the other way."""
+    for p in group["params"]:
+        meta = p._meta
+        if meta is not None and meta.grad is not None:
+            raw = meta.grad._array
+            yield p, -raw if group["maximize"] else raw
+
+
+def kept(state: dict[str, Any], name: str, like: Any) -> Any:
+    """An array of a parameter's state, zeros at first; of a complex parameter as pairs of real numbers."""
+    found = state.get(name)
+    return np.zeros_like(like) if found is None else as_real(found._array)
+
+
 def check_fused(*, foreach: Any, differentiable: Any, fused: Any) -> None:
     """Errors: RuntimeError for implementations of PyTorch's that exclude each other."""
     if fused and differentiable:
         raise TensorError("`fused` does not support `differentiable`")
     if fused and foreach:
         raise TensorError("`fused` and `foreach` cannot be `True` together.")
+
+
+def _counted(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule's ``step`` with the hooks around it, which notes that it was called."""
+
+    @functools.wraps(step)
+    def counted(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if type(self).step is not counted:  # called by the step of a class below
+            return step(self, *args, **kwargs)
+        given: tuple[Any, ...] = (self, *args)
+        for hook in self._called("step_pre"):
+            changed = hook(self, given, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise TensorError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
+                given, kwargs = changed
+        loss = step(*given, **kwargs)
+        if not self._opt_called:
+            self._opt_called = True
+        for hook in self._called("step_post"):
+            hook(self, given, kwargs)
+        return loss
+
+    return counted
 
 
 class Optimizer:
@@ -117,6 +178,7 @@ class Optimizer:
     param_groups: list[Group]
     state: defaultdict[Any, dict[Any, Any]]
     defaults: dict[str, Any]
+    _hooks: Mapping[str, OrderedDict[int, Callable[..., Any]]] = MappingProxyType({})  # its own with the first hook
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -153,6 +215,7 @@ class Optimizer:
 
     # -- a step ----------------------------------------------------------------------------------------------------
 
+    @_counted
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters from their gradients; those whose ``grad`` is None are left alone.
 
@@ -163,8 +226,6 @@ class Optimizer:
             if group.get("differentiable"):
                 raise TensorError("a step is not recorded: differentiable=True is not supported [gradwire]")
             self._update(group)
-        if not self._opt_called:
-            self._opt_called = True
         return loss
 
     def _update(self, group: Group) -> None:
@@ -246,6 +307,8 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """State and options with parameters numbered in order, as PyTorch lays them out."""
+        for hook in self._called("state_dict_pre"):
+            hook(self)
         numbers: dict[int, int] = {}
         groups = []
         start = 0
@@ -258,10 +321,18 @@ class Optimizer:
                 {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in params]}
             )
         state = {numbers[id(k)] if isinstance(k, Tensor) else k: dict(v) for k, v in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        told: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in self._called("state_dict_post"):
+            changed = hook(self, told)
+            told = told if changed is None else changed
+        return told
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` answered. Errors: ValueError where the groups differ in number or size."""
+        state_dict = dict(state_dict)
+        for hook in self._called("load_state_dict_pre"):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
         if len(groups) != len(saved):
             raise InvalidValueError("loaded state dict has a different number of parameter groups")
@@ -283,17 +354,47 @@ class Optimizer:
                 s.setdefault(name, default)
         self.state = state
         self.param_groups = saved
+        for hook in self._called("load_state_dict_post"):
+            hook(self)
 
+    # -- hooks -----------------------------------------------------------------------------------------------------
 
-def _counted(step: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(step)
-    def counted(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        loss = step(self, *args, **kwargs)
-        if not self._opt_called:
-            self._opt_called = True
-        return loss
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; a pair that it answers replaces the arguments."""
+        return self._hooked("step_pre", hook, False)
 
-    return counted
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return self._hooked("step_post", hook, False)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call ``hook(optimizer)`` before ``state_dict``; ``prepend``: before the hooks that there are."""
+        return self._hooked("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call ``hook(optimizer, state_dict)`` after ``state_dict``; what it answers takes its place."""
+        return self._hooked("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call ``hook(optimizer, state_dict)`` before ``load_state_dict``; what it answers is loaded instead."""
+        return self._hooked("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
+        """Call ``hook(optimizer)`` after ``load_state_dict``."""
+        return self._hooked("load_state_dict_post", hook, prepend)
+
+    def _called(self, when: str) -> Iterable[Callable[..., Any]]:
+        hooks = self._hooks.get(when)
+        return tuple(hooks.values()) if hooks else ()
+
+    def _hooked(self, when: str, hook: Callable[..., Any], prepend: bool) -> Handle:
+        if "_hooks" not in self.__dict__:
+            self._hooks = defaultdict(OrderedDict)
+        hooks = self._hooks[when]
+        handle = Handle(hooks, hook)
+        if prepend:
+            hooks.move_to_end(next(reversed(hooks)), last=False)
+        return handle
 
 
 def _cast(p: Tensor, value: Any, key: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import InvalidValueError
-from engine.optim.optimizer import Group, Optimizer, advance, as_complex, as_real, change, check_lr, number, put
+from engine.optim.optimizer import Group, Optimizer, advance, as_complex, as_real, change, check_lr, kept, number, put
 from engine.tensor import Tensor, wrap
 
 __all__ = ["RMSprop"]
@@ -78,11 +78,11 @@ class RMSprop(Optimizer):
             state = self._state_of(p)
             advance(state)
             g = as_real(raw)
-            v = alpha * _kept(state, "square_avg", g) + (1 - alpha) * g * g
+            v = alpha * kept(state, "square_avg", g) + (1 - alpha) * g * g
             put(state, "square_avg", wrap(as_complex(v, raw)))
-            buffer = _kept(state, "momentum_buffer", g) if momentum > 0 else 0
+            buffer = kept(state, "momentum_buffer", g) if momentum > 0 else 0
             if group["centered"]:
-                mean = _kept(state, "grad_avg", g)
+                mean = kept(state, "grad_avg", g)
                 mean = mean + (1 - alpha) * (g - mean) if alpha > 0.5 else g - (g - mean) * alpha
                 v = v - mean * mean
             update = momentum * buffer + g / (np.sqrt(v) + eps) if momentum > 0 else g / (np.sqrt(v) + eps)
@@ -91,8 +91,3 @@ class RMSprop(Optimizer):
             if group["centered"]:
                 put(state, "grad_avg", wrap(as_complex(mean, raw)))
             change(p, p._array - as_complex(lr * update, raw))
-
-
-def _kept(state: dict[str, Any], name: str, like: Any) -> Any:
-    found = state.get(name)
-    return np.zeros_like(like) if found is None else as_real(found._array)

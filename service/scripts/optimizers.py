@@ -15,7 +15,20 @@ from service.scripts.values import Kind, Lazy, Module, Run
 
 __all__ = ["METHODS", "optim"]
 
-OPTIMIZERS: Final = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "LBFGS")
+OPTIMIZERS: Final = (
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "Adadelta",
+    "Adagrad",
+    "RMSprop",
+    "Rprop",
+    "ASGD",
+    "LBFGS",
+)
 CLOSURES: Final = frozenset({"LambdaLR", "MultiplicativeLR"})
 WORK: Final = 16  # what an update rule does for each element
 

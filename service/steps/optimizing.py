@@ -23,7 +23,19 @@ from service.steps.workspace import Workspace
 
 __all__ = ["OPTIMIZERS", "SCHEDULERS"]
 
-OPTIMIZERS: Final = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad")
+OPTIMIZERS: Final = (
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "Adadelta",
+    "Adagrad",
+    "RMSprop",
+    "Rprop",
+    "ASGD",
+)
 SCHEDULERS: Final = (
     "ConstantLR",
     "CosineAnnealingLR",

@@ -1,4 +1,4 @@
-"""Optimizers beside PyTorch's: the same values after twenty steps, the same state, printed form and sentences."""
+"""Optimizers beside PyTorch's: the same values after fifty steps, the same state, printed form and sentences."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ RULES: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.2}),
     ("Adagrad", {"lr": 0.01, "maximize": True, "eps": 1e-3}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.95)}),
+    ("Adamax", {"lr": 0.01, "maximize": True, "eps": 1e-3}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "momentum_decay": 0.1}),
+    ("NAdam", {"lr": 0.01, "maximize": True, "decoupled_weight_decay": True, "weight_decay": 0.1}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "betas": (0.5, 0.9)}),
+    ("RAdam", {"lr": 0.01, "maximize": True, "decoupled_weight_decay": True, "weight_decay": 0.1}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Adadelta", {"maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.5, "etas": (0.4, 1.5), "step_sizes": (1e-3, 0.6)}),
+    ("Rprop", {"maximize": True, "lr": 1e-3}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 5.0, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.01, "maximize": True, "t0": 0.0}),
 ]
 
 
@@ -52,7 +70,7 @@ def objective(params: list[Any]) -> Any:
     return total
 
 
-def trained(lib: Any, rule: str, options: dict[str, Any], dtype: str, steps: int = 20) -> tuple[list[Any], Any]:
+def trained(lib: Any, rule: str, options: dict[str, Any], dtype: str, steps: int = 50) -> tuple[list[Any], Any]:
     params = [lib.tensor(a, requires_grad=True) for a in starts(dtype)]
     optimizer = getattr(lib.optim, rule)(params, **options)
     for step in range(steps):
@@ -64,7 +82,7 @@ def trained(lib: Any, rule: str, options: dict[str, Any], dtype: str, steps: int
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize(("rule", "options"), RULES, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
-def test_twenty_steps(rule: str, options: dict[str, Any], dtype: str) -> None:
+def test_fifty_steps(rule: str, options: dict[str, Any], dtype: str) -> None:
     ours, optimizer = trained(engine, rule, options, dtype)
     theirs, expected = trained(torch, rule, options, dtype)
     tolerance = 1e-10 if dtype == "float64" else 2e-5
@@ -110,6 +128,16 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("Adagrad", {"initial_accumulator_value": -1}),
     ("Adagrad", {"eps": -1}),
     ("Adagrad", {"fused": True, "differentiable": True}),
+    *(
+        (rule, {option: -1})
+        for rule in ("Adamax", "NAdam", "RAdam", "Adadelta", "Rprop", "ASGD")
+        for option in ("lr", "eps", "weight_decay")
+        if (rule, option) not in {("Rprop", "eps"), ("Rprop", "weight_decay"), ("ASGD", "eps")}
+    ),
+    *((rule, {"betas": betas}) for rule in ("Adamax", "NAdam", "RAdam") for betas in ((1.0, 0.9), (0.9, -0.1))),
+    ("NAdam", {"momentum_decay": -1}),
+    ("Adadelta", {"rho": 1.5}),
+    ("Rprop", {"etas": (1.5, 1.2)}),
 ]
 
 

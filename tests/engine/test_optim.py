@@ -19,6 +19,12 @@ MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.1),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.5, centered=True),
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
+    "adamax": lambda p: torch.optim.Adamax(p, lr=0.1),
+    "nadam": lambda p: torch.optim.NAdam(p, lr=0.1, decoupled_weight_decay=True, weight_decay=0.1),
+    "radam": lambda p: torch.optim.RAdam(p, lr=0.1),
+    "adadelta": torch.optim.Adadelta,
+    "rprop": lambda p: torch.optim.Rprop(p, lr=0.1),
+    "asgd": lambda p: torch.optim.ASGD(p, lr=0.1, t0=0.0),
 }
 AFTER_TWO_STEPS = {
     "sgd": [0.64, -1.28],
@@ -27,6 +33,12 @@ AFTER_TWO_STEPS = {
     "adamw": [0.7985, -1.7962],
     "rmsprop": [-0.502469, -0.041186],
     "adagrad": [0.8331, -1.8311],
+    "adamax": [0.805168, -1.802534],
+    "nadam": [0.801542, -1.779534],
+    "radam": [0.621053, -1.242105],
+    "adadelta": [0.993598, -1.993596],
+    "rprop": [0.78, -1.78],
+    "asgd": [0.639985, -1.27997],
 }
 
 
@@ -172,7 +184,7 @@ def test_a_rule_of_ones_own() -> None:
             super().__init__(params, {"lr": lr})
 
         @torch.no_grad()
-        def step(self) -> None:  # type: ignore[override]
+        def step(self) -> None:
             for group in self.param_groups:
                 for p in group["params"]:
                     p.add_(p.grad.sign(), alpha=-group["lr"])
@@ -216,3 +228,75 @@ def test_a_rollback_undoes_a_schedule(name: str) -> None:
                 found.append(scheduler.get_last_lr()[0])
         assert found == pytest.approx(SCHEDULES[name][1], abs=1e-4)
         assert (told(w, optimizer), repr(scheduler.state_dict())) == before
+
+
+def test_hooks_stand_around_steps() -> None:
+    """Their order, what they are given, and what they may replace, as in PyTorch."""
+    w = torch.tensor([1.0], requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    seen: list[Any] = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    before = optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append(("before", args[0] is o, kwargs)))
+    given = optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, closure), {}))
+    after = optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(("after", len(args), kwargs)))
+    assert optimizer.step().item() == 1.0
+    assert seen == [("before", True, {}), ("after", 2, {})]
+    assert w.tolist() == pytest.approx([0.8])
+    for handle in (before, given, after):
+        handle.remove()
+    assert optimizer.step() is None
+    assert len(seen) == 2
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: 1)
+    with pytest.raises(RuntimeError, match=r"must return None or a tuple of \(new_args, new_kwargs\), but got 1\."):
+        optimizer.step()
+
+
+def test_hooks_stand_around_saving_and_loading() -> None:
+    w = torch.tensor([1.0], requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    seen: list[str] = []
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append("second"))
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append("first"), prepend=True)
+    optimizer.register_state_dict_post_hook(lambda o, state: {**state, "note": "kept"})
+    state = optimizer.state_dict()
+    assert seen == ["first", "second"]
+    assert state["note"] == "kept"
+    optimizer.register_load_state_dict_pre_hook(
+        lambda o, given: {**given, "param_groups": [{**given["param_groups"][0], "lr": 0.5}]}
+    )
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append("loaded"))
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert seen[-1] == "loaded"
+
+
+def test_a_step_above_another_runs_hooks_once() -> None:
+    class Twice(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            super().step(closure)
+            return super().step(closure)
+
+    w = torch.tensor([1.0], requires_grad=True)
+    optimizer = Twice([w], lr=0.1)
+    seen: list[int] = []
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(1))
+    w.sum().backward()
+    optimizer.step()
+    assert seen == [1]
+    assert w.tolist() == pytest.approx([0.8])
+
+
+def test_a_group_added_later_has_its_own_rates() -> None:
+    w, v = torch.tensor([1.0], requires_grad=True), torch.tensor([1.0], requires_grad=True)
+    optimizer = torch.optim.Adamax([{"params": [w], "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": v, "betas": (0.5, 0.5), "maximize": True})
+    (w + v).sum().backward()
+    optimizer.step()
+    assert w.tolist() == pytest.approx([0.5])
+    assert v.tolist() == pytest.approx([1.1])
