@@ -95,6 +95,8 @@ from engine import func as func  # noqa: E402 - it calls what the line above ins
 from engine import optim as optim  # noqa: E402
 from engine.compiling import compile as compile  # noqa: A004, E402 - PyTorch's name
 from engine.func import vmap as vmap  # noqa: E402
+from engine.nn import gradients as _gradients  # noqa: E402
+from engine.nn import vectors as _vectors  # noqa: E402
 from engine.questions import as_tensor as as_tensor  # noqa: E402
 from engine.questions import asarray as asarray  # noqa: E402
 from engine.questions import broadcast_shapes as broadcast_shapes  # noqa: E402
@@ -111,3 +113,6 @@ from engine.questions import is_tensor as is_tensor  # noqa: E402
 from engine.questions import numel as numel  # noqa: E402
 from engine.questions import result_type as result_type  # noqa: E402
 from engine.questions import typename as typename  # noqa: E402
+
+for _module in (_gradients, _vectors):
+    vars(nn.utils).update({_name: getattr(_module, _name) for _name in _module.__all__})

@@ -7,8 +7,9 @@ the doors and are recorded). What a rule answers is reduced to its producer's sh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from heapq import heappop, heappush, heapreplace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,10 +24,12 @@ from engine.view import replay_node
 from engine.violations import FREED, checked_answer, checked_answers, located, refuse_nan, version_error
 from engine.write import CopySlices, edge_index
 
-__all__ = ["Event", "Walk", "fit", "fit_tensor", "sum_to"]
+__all__ = ["Event", "Walk", "fit", "fit_tensor", "sum_to", "walking"]
 
 Event = tuple[Any, Any, Any]
 """What a trace is told of one node: (node, upstream gradient(s), produced gradients by edge)."""
+walking: Final[ContextVar[Walk | None]] = ContextVar("walking", default=None)
+"""The walk whose hooks of tensors run."""
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
@@ -326,11 +329,29 @@ class Walk:
                 self.reached.append(meta)
 
     def hooked(self, hooks: dict[int, Any], g: Any) -> Any:
-        for hook in tuple(hooks.values()):
-            answer = hook(self._public(g))
-            if answer is not None:
-                g = self._private(checked_answer(hook, answer, g))
+        token = walking.set(self)
+        try:
+            for hook in tuple(hooks.values()):
+                answer = hook(self._public(g))
+                if answer is not None:
+                    g = self._private(checked_answer(hook, answer, g))
+        finally:
+            walking.reset(token)
         return g
+
+    def will_run(self, edges: Sequence[Edge], now: Edge) -> int:
+        """How many producers of the edges this walk still comes to, while the hooks of ``now`` run."""
+        start: Any = now.node if type(now) is Port else now
+        pending: list[Any] = [start, *self.nodes.values()] if type(start) is Node else list(self.nodes.values())
+        found = {node.seq for node in pending} | self.leaves.keys() | {now.seq}
+        while pending:
+            for edge in pending.pop().edges:
+                if edge is not None and edge.seq not in found:
+                    found.add(edge.seq)
+                    if type(edge) is not AccumulateGrad:
+                        pending.append(edge.node if type(edge) is Port else edge)
+        wanted = None if self.needed is None else self.needed | {seq for seq, _ in self.capture}
+        return sum(e.seq in found and (wanted is None or e.seq in wanted) for e in edges)
 
     def _tensors(self, node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
         """Saved raw values as tensors with their history: what ``create_graph`` differentiates."""

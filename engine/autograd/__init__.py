@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine import grad_mode
 from engine.autograd import function, functional, graph
 from engine.autograd.anomaly import (
     detect_anomaly,
@@ -26,6 +27,7 @@ __all__ = [
     "function",
     "functional",
     "grad",
+    "grad_mode",
     "gradcheck",
     "gradgradcheck",
     "graph",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
-from engine.errors import AutogradError
+from engine.errors import AutogradError, InvalidValueError
 from engine.grad_mode import detours
-from engine.node import GradientEdge, Node, Port, saved_hooks
+from engine.node import Edge, GradientEdge, Handle, Node, Port, saved_hooks
 from engine.tensor import Tensor, node_of
 from engine.transaction import current
+from engine.walk import Walk, walking
 
 __all__ = [
     "GradientEdge",
@@ -19,6 +21,7 @@ __all__ = [
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
@@ -104,3 +107,72 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
         if transaction is not None:
             transaction.cell(t._version_cell)
         t._version_cell[0] += 1
+
+
+class _Handles:
+    """What registering hooks on several tensors answers: ``remove`` takes them all away."""
+
+    def __init__(self, handles: tuple[Handle, ...]) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: Literal["all", "any"] = "all"
+) -> _Handles:
+    """Call ``fn`` once in a backward, when the gradients of several tensors are there.
+
+    mode: "all" waits for every tensor that this backward comes to, and gives a list with None for the others; "any" gives the first
+    gradient. Errors: ValueError for another mode, RuntimeError for a tensor that does not require grad.
+    Source: torch.autograd.graph.register_multi_grad_hook.
+
+    >>> import engine as torch
+    >>> a, b = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    >>> handle = register_multi_grad_hook([a, b], lambda grads: print([g is not None for g in grads]))
+    >>> (a * b).sum().backward()
+    [True, True]
+    >>> (a * 2).sum().backward()
+    [True, False]
+    """
+    if mode not in ("all", "any"):
+        raise InvalidValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    many = tuple(tensors)
+    if mode == "any":
+        done: weakref.WeakSet[Walk] = weakref.WeakSet()
+
+        def once(g: Tensor) -> None:
+            walk = walking.get()
+            if walk is not None and walk not in done:
+                done.add(walk)
+                fn(g)
+
+        return _Handles(tuple(t.register_hook(once) for t in many if t.requires_grad))
+    edges: list[Edge] = [e for t in many if (e := node_of(t)) is not None]
+    waiting: weakref.WeakKeyDictionary[Walk, tuple[list[int], list[Tensor | None]]] = weakref.WeakKeyDictionary()
+
+    def hook_of(place: int) -> Callable[[Tensor], None]:
+        def each(g: Tensor) -> None:
+            walk = walking.get()
+            if walk is None:
+                return
+            if walk not in waiting:
+                waiting[walk] = [walk.will_run(edges, edges[place])], [None] * len(many)
+            left, found = waiting[walk]
+            found[place] = g
+            left[0] -= 1
+            if not left[0]:
+                del waiting[walk]
+                fn(found)
+
+        return each
+
+    return _Handles(tuple(t.register_hook(hook_of(i)) for i, t in enumerate(many)))

@@ -1,7 +1,13 @@
-"""Functions for networks, as ``torch.nn``: so far ``functional``; modules come later."""
+"""Functions for networks, as ``torch.nn``: ``functional``, and what ``utils`` does with gradients and parameters; modules come later."""
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 from engine.nn import functional
 
-__all__ = ["functional"]
+__all__ = ["functional", "utils"]
+
+utils = ModuleType("engine.nn.utils", "What ``torch.nn.utils`` does with gradients and parameters.")
+sys.modules[utils.__name__] = utils  # filled by engine/__init__.py, when there are rows to call

@@ -15,7 +15,7 @@ from engine.layout import Size, device
 from engine.op import OPS
 from engine.tensor import Tensor
 from service.scripts.operators import INT_BITS, tree_size, type_name
-from service.scripts.optimizers import optim
+from service.scripts.optimizers import optim, utils
 from service.scripts.tensor_names import callback, kept
 from service.scripts.tensors import call_row, settled
 from service.scripts.values import MISSING, Kind, Module, Native, Run
@@ -235,10 +235,13 @@ def _variable(run: Run, data: Any, requires_grad: bool = False, volatile: bool =
 
 def _nn() -> Module:
     later = Native("torch.nn.Module", _refused(LATER["torch.nn.Module"]).function)
-    members: dict[str, Any] = {"functional": Module("torch.nn.functional", {}, _rows("nn.functional"))}
+    members: dict[str, Any] = {
+        "functional": Module("torch.nn.functional", {}, _rows("nn.functional")),
+        "utils": utils(),
+    }
 
     def load(name: str) -> Any:
-        return later if name[:1].isupper() or name in ("Module", "init", "utils") else MISSING
+        return later if name[:1].isupper() or name in ("Module", "init") else MISSING
 
     return Module("torch.nn", members, load)
 

@@ -11,9 +11,10 @@ from engine.optim import lr_scheduler as schedulers
 from engine.tensor import Tensor
 from service.scripts.operators import tree_size
 from service.scripts.tensor_names import callback
-from service.scripts.values import Kind, Lazy, Module, Run
+from service.scripts.tensors import settled
+from service.scripts.values import Kind, Lazy, Module, Native, Run
 
-__all__ = ["METHODS", "optim"]
+__all__ = ["METHODS", "optim", "utils"]
 
 OPTIMIZERS: Final = (
     "SGD",
@@ -116,3 +117,30 @@ def optim() -> Module:
 
 def _abstract(run: Run, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001 - it takes anything, and refuses
     raise TypeError("this class is for isinstance only")
+
+
+# --- what torch.nn.utils does between backward and a step ---------------------------------------------------------------
+
+
+def _between(name: str, vector: bool = False) -> Native:
+    """A function over parameters: they, and what they hold, are counted before anything is made."""
+    own = getattr(torch.nn.utils, name)
+    first = int(name == "vector_to_parameters")
+
+    def call(run: Run, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _arguments(run, args, kwargs)
+        given = args[first] if len(args) > first else kwargs.get("parameters", kwargs.get("tensors"))
+        many = [t for t in (given if isinstance(given, (list, tuple)) else [given]) if isinstance(t, Tensor)]
+        run.budget.charge(name, WORK * sum(t.numel() for t in many))
+        run.budget.hold(name, 2 * sum(t.nbytes for t in many) + 256, 256 * len(many) if vector else 0)
+        return settled(run, name, own(*args, **kwargs))
+
+    return Native(f"torch.nn.utils.{name}", call)
+
+
+def utils() -> Module:
+    """The module ``torch.nn.utils``."""
+    names = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "vector_to_parameters")
+    members = {name: _between(name) for name in names}
+    members["parameters_to_vector"] = _between("parameters_to_vector", vector=True)
+    return Module("torch.nn.utils", members)
