@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from engine import dtypes
 from engine.domain import real
+from engine.foresight import foresee
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
 from engine.samples import array, over, reductions, strided, unary
@@ -59,6 +60,9 @@ def _others_product(input: Any, dim: Any) -> Any:
     return np.moveaxis(before * after, -1, dim)
 
 
+PAIRS: Final = 5  # matrices of every two elements that live at once
+
+
 def _without(x: Any, keep: Any) -> Any:
     """The elements of the last dim as rows of a matrix, with 1 where ``keep`` does not hold."""
     return rules.where(keep, rules.unsqueeze(x, -2), 1)
@@ -67,6 +71,7 @@ def _without(x: Any, keep: Any) -> Any:
 def _to_factors(g: Any, input: Any, dim: int) -> Any:
     if not input.ndim:
         return rules.zeros_like(g)
+    foresee("prod", input, PAIRS * input.shape[dim])
     x, g = rules.movedim(input, dim, -1), rules.movedim(g, dim, -1)
     off = ~np.eye(x.shape[-1], dtype=bool)
     pairs = rules.where(off, rules._others_product(_without(x, off), -1), 0)
@@ -177,6 +182,7 @@ def cumsum(input: Any, dim: Any, dtype: Any) -> Any:
 
 def _slopes(x: Any) -> tuple[Any, Any, Any]:
     """Of running products along the last dim: which factors each has, these as rows of a matrix, and the products of the others."""
+    foresee("cumprod", x, PAIRS * x.shape[-1])
     lower = np.tri(x.shape[-1], dtype=bool)
     rows = _without(x, lower)
     return lower, rows, rules.where(lower, rules._others_product(rows, -1), 0)

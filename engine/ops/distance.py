@@ -163,6 +163,12 @@ def _pdist_meta(input: Spec, p: float) -> Estimate:
     return Estimate((Spec((pairs,), input.dtype),), pairs * (3 * width * input.dtype.itemsize + 16), 10 * pairs * width)
 
 
+def _pdist_backward_meta(grad: Spec, input: Spec, p: float, pdist: Spec) -> Estimate:
+    n, width = input.shape
+    pairs = n * (n - 1) // 2
+    return Estimate((input,), pairs * (5 * width * input.dtype.itemsize + 16), 40 * max(pairs * width, 1))
+
+
 def _apart(input: Any) -> tuple[Any, Any, Any]:
     first, second = np.triu_indices(input.shape[0], 1)
     return input[first] - input[second], first, second
@@ -174,7 +180,7 @@ def _missing(name: str) -> NoReturn:
 
 @op(
     "_pdist_backward(Tensor grad, Tensor input, float p, Tensor pdist) -> Tensor",
-    meta=lambda grad, input, p, pdist: input,
+    meta=_pdist_backward_meta,
     kind="opaque",
     forms="",
     samples=over(Sample(array(3), array(3, 2), 2.0, array(3, low=0.5))),

@@ -10,6 +10,7 @@ import scipy.linalg
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, TensorError, UnsupportedDtypeError
+from engine.foresight import foresee
 from engine.matrices import adjoint, floating, heavy, on_diagonal, square
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
@@ -117,12 +118,13 @@ def linalg_eigvals(input: Any) -> Any:
 def _exp_meta(input: Spec) -> Estimate:
     square(input, "linalg.matrix_exp")
     floating(input, "linalg.matrix_exp", "")
-    return heavy(input, 60, input, copies=8)
+    return heavy(input, 60, input, copies=15)
 
 
 def _to_exponent(g: Any, input: Any) -> Any:
     """The upper right block of exp([[Aᴴ, g], [0, Aᴴ]])."""
     n = input.shape[-1]
+    foresee("matrix_exp", input, 40, 12 * n)
     star = adjoint(input)
     above = rules.cat([star, g], -1)
     below = rules.cat([rules.zeros_like(g), star], -1)

@@ -169,7 +169,7 @@ def _bins(name: str, count: int, dtype: Any) -> Spec:
 
 @op(
     f"fft_fftfreq(int n, float d=1.0, {OPTIONS}) -> Tensor",
-    meta=lambda n, d, dtype, requires_grad: _bins("fftfreq", n, dtype),
+    meta=lambda n, d, dtype, requires_grad: Estimate((_bins("fftfreq", n, dtype),), 24 * n, 4 * n),
     kind="create",
     forms="function",
     names=("fft.fftfreq",),

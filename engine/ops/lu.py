@@ -10,6 +10,7 @@ from scipy.linalg import get_lapack_funcs
 from engine import dtypes
 from engine.domain import spoken
 from engine.errors import DtypeError, ShapeError, TensorError, UnsupportedDtypeError
+from engine.foresight import foresee
 from engine.matrices import adjoint, cost, failed, heavy, plain, square
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
@@ -103,6 +104,8 @@ def _to_packed(grads: Any, result0: Any, result1: Any) -> Any:
     g = grads[0]
     if g is None:
         return None
+    m, n = result0.shape[-2:]
+    foresee("lu_factor", result0, 3 * (m // max(n, 1) + 1), n + 1)  # the exchanges as a matrix
     p, lower, upper = rules.lu_unpack(result0, result1)
     k = lower.shape[-1]
     return _to_factored(

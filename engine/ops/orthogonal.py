@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.domain import spoken
 from engine.errors import AutogradError, DtypeError, ShapeError, TensorError, UnsupportedDtypeError
+from engine.foresight import foresee
 from engine.matrices import adjoint, floating, heavy, on_diagonal, plain, real_of
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import rules
@@ -188,6 +189,9 @@ def _reflect(v: Any, t: Any, value: Any) -> Any:
 def _to_reflections(g: Any, input: Any, tau: Any, value: Any, order: Any, conjugated: bool) -> tuple[Any, Any, Any]:
     """The gradients of H₁ H₂ … value: of what is below the diagonal, of the factors, and of ``value``."""
     k = tau.shape[-1]
+    foresee(
+        "householder_product", value, k * (3 if isinstance(value, np.ndarray) else 8)
+    )  # the value before each reflection
     vectors = _vectors(input, k)
     order = list(order)
     after = [value]

@@ -339,7 +339,7 @@ def _cofactor(A: Any) -> Any:
 def _det_meta(A: Spec) -> Estimate:
     floating(A, "linalg.det", "lu_cpu")
     square(A, "linalg.det")
-    return heavy(A, 4, Spec(A.shape[:-2], A.dtype), copies=1)
+    return heavy(A, 4, Spec(A.shape[:-2], A.dtype), copies=3)
 
 
 @op(

@@ -27,11 +27,11 @@ def _length(name: str, n: int) -> None:
         raise TensorError(f"{name} requires non-negative window_length, got window_length={n}")
 
 
-def _meta(name: str) -> Any:
+def _meta(name: str, workspace: int = 16) -> Any:
     def meta(window_length: int, periodic: bool, *rest: Any) -> Estimate:
         _length(name, window_length)
         spec = Spec((window_length,), _dtype(name, rest[-3]))
-        return Estimate((spec,), 16 * spec.numel, 20 * spec.numel)
+        return Estimate((spec,), workspace * spec.numel, 20 * spec.numel)
 
     return meta
 
@@ -123,7 +123,7 @@ def bartlett_window(window_length: Any, periodic: Any, dtype: Any, device: Any, 
 
 @op(
     f"kaiser_window(int window_length, bool periodic=True, float beta=12.0, {OPTIONS}) -> Tensor",
-    meta=_meta("kaiser_window"),
+    meta=_meta("kaiser_window", 64),
     kind="create",
     forms="function",
     samples=LENGTHS,

@@ -17,6 +17,7 @@ from engine import dtypes
 from engine.backward import grad
 from engine.batching import hollowing
 from engine.errors import EngineError
+from engine.foresight import guard
 from engine.func import vmap
 from engine.generator import Generator, current_generator
 from engine.hollow import hollow
@@ -92,14 +93,16 @@ class _Stream(Generator):
 
 
 @contextmanager
-def setting(function: Function, call: Call) -> Iterator[None]:
-    """The default dtype, the stream of random numbers of this request alone, and silence of NumPy."""
+def setting(function: Function, call: Call, work: Work) -> Iterator[None]:
+    """The default dtype, the stream of random numbers of this request alone, its limits for derivatives, and silence of NumPy."""
     dtype = dtypes.default_dtype.set(dtypes.DTYPES[function.definition.default_dtype])
     stream = current_generator.set(_Stream(call.seed))
+    limits = guard.set(lambda what, estimate: work.weigh(what, estimate, 1))
     try:
         with np.errstate(all="ignore"):
             yield
     finally:
+        guard.reset(limits)
         current_generator.reset(stream)
         dtypes.default_dtype.reset(dtype)
 
@@ -113,7 +116,7 @@ class EagerEvaluator:
         found: Plan | None = function.plans.get(signature)
         if found is not None:
             return found
-        with setting(function, call):
+        with setting(function, call, work):
             made = _planned(function, call, work)
         function.plans.keep(signature, made)
         return made
@@ -126,7 +129,7 @@ class EagerEvaluator:
         """Plan, admit, compute."""
         plan = self.plan(function, call, work)
         work.batch = call.batch or 1
-        with setting(function, call):
+        with setting(function, call, work):
             if call.verb == "abstract":
                 return _abstract(function, call, work, plan)
             forward = Demand()

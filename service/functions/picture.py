@@ -109,7 +109,7 @@ def _values(function: Function, path: str, shape: tuple[int, ...], work: Work) -
 
 
 def _recorded(function: Function, of: str, call: Call, work: Work) -> Graph:
-    with setting(function, call), function.program.opened(work) as run:
+    with setting(function, call, work), function.program.opened(work) as run:
         tensors = [wrap(a if a.ndim else a[()]) for a in call.arrays]
         points = {p: t for p, t in zip(call.paths, tensors, strict=True) if t.dtype.differentiable}
         for point in points.values():

@@ -158,7 +158,7 @@ def _traced(function: Function, call: Call, work: Work, answer: Answer) -> _Kept
     silent = Work(work.limits, seconds=work.seconds)
     silent.planned = True
     trees: list[Any] = []
-    with setting(function, call), function.program.opened(silent) as run:
+    with setting(function, call, silent), function.program.opened(silent) as run:
         course = Course(call, silent, _runner(function, call, run), plan.outputs)
 
         def asked(*tensors: Tensor) -> list[Tensor]:

@@ -171,9 +171,9 @@ class _Rehearsal:
                 raise GraphFreedError(FREED)
             if not keep and node.saved and node.plan.arrays:
                 self.freed.add(node.seq)
-        held, work, _ = walk_size(own)
+        held, work, _, workspace = walk_size(own)
         self.tx.meter.charge(step.op, (BACKWARD_GRAPH_COST if create else BACKWARD_COST) * (cost + work))
-        self.bytes += (size + held) * (2 if create else 1)
+        self.bytes += (size + held) * (2 if create else 1) + workspace
 
     def _indexed(self, step: Step, reader: Reader) -> tuple[Spec, ...]:
         if len(step.args) < 2:

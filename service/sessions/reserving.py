@@ -125,10 +125,10 @@ class Reserving:
 
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """Refuse a walk that would pass a limit, before it starts."""
-        size, cost, count = walk_size(roots)
+        size, cost, count, workspace = walk_size(roots)
         factor = BACKWARD_GRAPH_COST if create_graph else BACKWARD_COST
         self.meter.charge("backward", factor * cost)
-        self._reserve("backward", size * (2 if create_graph else 1))
+        self._reserve("backward", size * (2 if create_graph else 1) + workspace)
         if create_graph:
             self.session.held_nodes += 3 * count
             if self.session.held_nodes > self.session.limits.session_nodes:

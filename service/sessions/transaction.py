@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from engine import apply, dtypes
+from engine.foresight import guard
 from engine.generator import current_generator
 from engine.grad_mode import allow, grad_enabled, infer, inference_enabled, is_grad_enabled
 from engine.op import Estimate, Spec
@@ -69,6 +70,7 @@ class Transaction(Reserving):
         self._modes()
         self._set(current_generator, session.generator)
         self._set(dtypes.default_dtype, session.default_dtype)
+        self._set(guard, self.meter.admit)
         self._reader: Any = Reader(self.lookup, self.literal, (InvalidValues,))
         self._log.resume()
         self._errstate = np.errstate(all="ignore")
