@@ -31,6 +31,8 @@ __all__ = [
 
 BLANK: Final = 1
 """The least cost of a call."""
+BEGUN: Final = 2_000
+"""The cost of one matrix of many, however small."""
 
 
 def is_complex(value: Any) -> bool:
@@ -112,11 +114,11 @@ def on_diagonal(rows: int, columns: int | None = None) -> Any:
 
 
 def cost(shape: Sequence[int], weight: int) -> int:
-    """What a decomposition of matrices of a shape costs: ``weight·m·n·min(m, n)`` each."""
+    """What a decomposition of matrices of a shape costs: ``weight·m·n·min(m, n)`` each, and what it takes to begin one."""
     if len(shape) < 2:
         return BLANK
     m, n = shape[-2:]
-    return max(weight * math.prod(shape[:-2]) * m * n * min(m, n), BLANK)
+    return max(math.prod(shape[:-2]) * (weight * m * n * min(m, n) + BEGUN), BLANK)
 
 
 def heavy(input: Spec, weight: int, *outputs: Spec, copies: int = 2) -> Estimate:

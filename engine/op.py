@@ -71,7 +71,7 @@ class Estimate(NamedTuple):
     """What a call will cost, before anything is allocated.
 
     outputs: shapes and dtypes (an upper bound in the first dim where ``bound``: what depends on values).
-    workspace: bytes needed beside inputs, outputs and temporaries of their size (at most four times as much).
+    workspace: bytes needed beside inputs, outputs and temporaries of their size (at most five times as much).
     cost: arithmetic, in weighted floating point operations.
     """
 

@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.errors import ArgumentError, DtypeError, EngineError, ShapeError, TensorError
 from engine.op import Estimate, Spec, Specs
 from engine.scalars import converted, held
+from engine.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from engine.op import Op
@@ -18,6 +19,7 @@ __all__ = ["constant", "estimate", "explain", "promoted", "result_dtype"]
 
 _CONSTANTS: dict[tuple[Any, type, Any], Any] = {}
 _MOST = 4096
+EACH = 2_000  # operations for one of many outputs, whatever its size
 
 
 def constant(value: Any, d: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -132,14 +134,18 @@ def estimate(op: Op, bound: list[Any]) -> Estimate:
         if isinstance(error, AttributeError) or "invalid literal" in str(error):
             raise ArgumentError(f"{op.name}(): an argument is of a type that it does not take") from error
         raise ShapeError(f"{op.name}(): {error}") from error
+    weight = WEIGHTS.get(op.id, 1)
     if isinstance(found, Estimate):
-        return found
+        if isinstance(found.outputs, Specs):
+            return found._replace(cost=max(weight * found.cost, EACH * len(found.outputs)))
+        made = 0 if op.kind == "view" else sum(s.numel for s in found.outputs)
+        return found if weight == 1 and found.cost >= made else found._replace(cost=weight * max(found.cost, made))
     outputs = (found,) if isinstance(found, Spec) else found if isinstance(found, Specs) else tuple(found)
     if op.kind == "view":
-        return Estimate(outputs, 0, 1)
+        return Estimate(outputs, 0, 1 if len(outputs) == 1 else EACH * len(outputs))
     if isinstance(outputs, Specs):  # parts of what is given, not to be counted one by one
-        return Estimate(outputs, 0, 2 * sum(s.numel for s in given))
-    return Estimate(outputs, 0, sum(s.numel for s in given) + sum(s.numel for s in outputs))
+        return Estimate(outputs, 0, 2 * weight * sum(s.numel for s in given) + EACH * len(outputs))
+    return Estimate(outputs, 0, weight * (sum(s.numel for s in given) + sum(s.numel for s in outputs)))
 
 
 def _spec(value: Any) -> Any:

@@ -81,6 +81,9 @@ class Settings:
     session_nodes: int = _knob(50_000, "nodes", "The most nodes of a session's graphs; over it 422.")
     session_tensors: int = _knob(50_000, "ids", "The most ids of a session; over it 422.")
     batch_steps: int = _knob(2_000, "steps", "The most steps of a batch, and references it returns; over it 422.")
+    answer_bytes: int = _knob(
+        64 * MIB, "bytes", "The largest answer, estimated before it is written; over it 422, and nothing is kept."
+    )
     step_outputs: int = _knob(1_000, "outputs", "The most outputs of one step, and inputs of a function; over it 422.")
     request_cost: int = _knob(5_000_000_000, "operations", "The most arithmetic of a request; over it 422.")
     batch_cost: int = _knob(20_000_000_000, "operations", "The most arithmetic of a batch; over it 422.")

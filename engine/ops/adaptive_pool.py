@@ -63,9 +63,14 @@ def _taps(m: int, n: int) -> list[Tap]:
     return taps
 
 
+def _part_meta(input: Spec, output_size: Any) -> Estimate:
+    out = Spec((*input.shape[: -len(output_size)], *output_size), input.dtype)
+    return Estimate((out,), 6 * (input.nbytes + out.nbytes), input.numel + out.numel)
+
+
 @op(
     "_adaptive_avg(Tensor input, int[] output_size) -> Tensor",
-    meta=lambda input, output_size: Spec((*input.shape[: -len(output_size)], *output_size), input.dtype),
+    meta=_part_meta,
     kind="linear",
     forms="",
     samples=over(Sample(array(2, 3, 4), [2, 3]), Sample(array(2, 5), [2])),
@@ -107,7 +112,7 @@ def _avg_meta(d: int) -> Any:
         sizes = _out(f"adaptive_avg_pool{d}d", input, d, output_size)
         _AVG[d].check(input)
         out = Spec((*input.shape[:-d], *sizes), input.dtype)
-        return Estimate((out,), 2 * (input.nbytes + out.nbytes) * 4, 2 * d * (input.numel + out.numel))
+        return Estimate((out,), 16 * (input.nbytes + out.nbytes), 2 * d * (input.numel + out.numel))
 
     return meta
 

@@ -173,7 +173,7 @@ def _ctc_loss(
 def _work(log_probs: Spec, targets: Spec) -> tuple[int, int]:
     steps = log_probs.shape[0]
     cells = steps * (2 * targets.numel + (log_probs.shape[1] if log_probs.ndim > 2 else 1))
-    return 6 * cells * 8, 60 * cells
+    return 9 * cells * 8, 60 * cells
 
 
 def _meta(

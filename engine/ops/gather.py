@@ -142,8 +142,15 @@ def _long(indices: Any) -> None:
 
 def _along_meta(input: Spec, indices: Spec, dim: Any) -> Estimate:
     _long(indices)
-    out = Spec((indices.numel,) if dim is None else _along_shapes(input, indices, dim)[1], input.dtype)
-    return working(out, 2 * out.numel)
+    if dim is None:
+        out = Spec((indices.numel,), input.dtype)
+        return working(out, 2 * out.numel)
+    ours, theirs = _along_shapes(input, indices, dim)
+    out, whole = Spec(theirs, input.dtype), Spec(ours, input.dtype)
+    found = working(out, 2 * out.numel)
+    if ours == input.shape:
+        return found
+    return found._replace(workspace=found.workspace + 2 * whole.nbytes, cost=found.cost + 2 * whole.numel)
 
 
 @op(

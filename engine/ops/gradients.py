@@ -49,6 +49,7 @@ def _meta(input: Spec, spacing: Any, dim: Any, edge_order: int) -> Estimate:
         step = spacing[k] if isinstance(spacing, (list, tuple)) else spacing
         if isinstance(step, Spec):
             _one_dim(step.ndim)
+            _as_long(step.numel, input.shape[dims[k]])
         d = dtypes.of_numpy(common(input, *([] if step is None else [step])))
         outputs.append(Spec(input.shape, d if d.category >= 2 else dtypes.get_default_dtype()))
     return Estimate(tuple(outputs), 4 * input.nbytes, 6 * max(input.numel, 1) * len(dims))
@@ -58,6 +59,13 @@ def _one_dim(ndim: int) -> None:
     if ndim != 1:
         raise ShapeError(
             f"torch.gradient expected each element of spacing to have one dimension, but got an element with {ndim} dimensions!"
+        )
+
+
+def _as_long(places: int, n: int) -> None:
+    if places != n:
+        raise ShapeError(
+            f"torch.gradient expected each element of spacing to have as many places as the input along its dim, but got {places} for {n}"
         )
 
 
@@ -80,6 +88,7 @@ def _uneven(x: Any, d: int, places: Any, edge_order: int) -> Any:
     """Along one dim, for samples at places."""
     _one_dim(places.ndim)
     n = x.shape[d]
+    _as_long(places.shape[0], n)
     shape = [1] * x.ndim
     shape[d] = -1
     widths = rules.reshape(rules.sub(rules.slice(places, 0, 1, None), rules.slice(places, 0, None, -1)), shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -348,7 +349,11 @@ def _to_system(g: Any, LU: Any, pivots: Any, result: Any, left: Any, adjoint_: A
 
 def _system_meta(LU: Spec, pivots: Spec, B: Spec, left: bool, adjoint: bool) -> Estimate:
     out = Spec(_system_shape(LU, pivots, B, left), B.dtype)
-    return Estimate((out,), 3 * out.nbytes + LU.nbytes, max(4 * LU.shape[-1] * out.numel, cost(LU.shape, 0)))
+    n = LU.shape[-1]
+    each = (
+        math.prod(out.shape[:-2]) * n * n * LU.dtype.itemsize
+    )  # its gradient is made for every system, and added up then
+    return Estimate((out,), 3 * out.nbytes + LU.nbytes + 2 * each, max(4 * n * out.numel, cost(LU.shape, 0)))
 
 
 def _systems() -> tuple[Any, Any]:

@@ -65,11 +65,15 @@ def _pinv(input: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
 
 
 def _to_pinv(g: Any, result: Any, input: Any) -> Any:
-    """-Pᴴ g Pᴴ + (I - A P) gᴴ P Pᴴ + Pᴴ P gᴴ (I - P A)."""
+    """-Pᴴ g Pᴴ + (I - A P) gᴴ P Pᴴ + Pᴴ P gᴴ (I - P A), with the brackets where the matrices between are as small as the smaller dim."""
     ph, gh = adjoint(result), adjoint(g)
-    right = gh @ result @ ph
-    left = ph @ (result @ gh)
-    return right - input @ (result @ right) + left - (left @ result) @ input - ph @ g @ ph
+    if input.shape[-2] > input.shape[-1]:
+        right = gh @ (result @ ph)
+        left = ph @ (result @ gh)
+        return right - input @ (result @ right) + left - left @ (result @ input) - ph @ (g @ ph)
+    right = (gh @ result) @ ph
+    left = (ph @ result) @ gh
+    return right - (input @ result) @ right + left - (left @ result) @ input - (ph @ g) @ ph
 
 
 def _pinv_meta(input: Spec, atol: Any, rtol: Any, hermitian: bool) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ def _meta(name: str) -> Any:
         _checked(name, input, q, dim, interpolation)
         shape = reduced_shape(input.shape, None if dim is None else (dim,), keepdim)
         many = () if isinstance(q, float) else q.shape
+        ranks = 24 * math.prod(many) * math.prod(shape)  # before and after each quantile
         cost = 6 * input.numel * max(input.numel.bit_length(), 1)
-        return Estimate((Spec((*many, *shape), input.dtype),), 3 * input.nbytes + 8 * input.numel, cost)
+        return Estimate((Spec((*many, *shape), input.dtype),), 3 * input.nbytes + 8 * input.numel + ranks, cost)
 
     return meta
 

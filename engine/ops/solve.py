@@ -161,8 +161,13 @@ def _solve_meta(A: Spec, B: Spec, left: bool = True, check_errors: bool = False)
     shape = _solved_shape(A, B, left)
     out = Spec(shape, A.dtype)
     n = A.shape[-1]
+    lead = shape[: -1 if _is_vector(A.shape, B.shape) else -2]
+    factored = (*lead, n, n)  # a matrix of many systems is decomposed for each, and its gradient made for each
+    each = math.prod(factored) * A.dtype.itemsize
     return Estimate(
-        (out, Spec(A.shape[:-2], dtypes.int32)), 2 * A.nbytes + 2 * out.nbytes, cost(A.shape, 4) + 2 * n * out.numel
+        (out, Spec(A.shape[:-2], dtypes.int32)),
+        2 * A.nbytes + 2 * out.nbytes + each,
+        cost(factored, 4) + 2 * n * out.numel,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,9 @@ def _triangular_meta(A: Spec, B: Spec, upper: bool, left: bool, unitriangular: b
     _taken(B, "triangular_solve_cpu")
     shape = _solved_shape(A, B, left)
     out = Spec(shape, B.dtype)
-    return Estimate((out,), 2 * out.nbytes + A.nbytes, max(2 * A.shape[-1] * out.numel, 1))
+    n = A.shape[-1]
+    each = math.prod(shape[:-2]) * n * n * A.dtype.itemsize  # its gradient is made for every system, and added up then
+    return Estimate((out,), 2 * out.nbytes + A.nbytes + each, max(2 * n * out.numel, 1))
 
 
 def _triangle(*shape: int) -> Any:

@@ -8,8 +8,8 @@ from typing import Final
 from fastapi import Request, Response
 
 from engine.picture import Graph, summarise, to_dot, to_mermaid, to_svg
-from service.api.exchange import integer
-from service.steps.errors import InvalidInput
+from service.api.exchange import integer, parts
+from service.steps.errors import InvalidInput, LimitExceeded
 from service.wire.json_codec import render
 
 __all__ = ["Drawing"]
@@ -26,6 +26,9 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 MERMAID: Final = 150
 """Nodes from which a Mermaid text is a summary, unless asked otherwise: Mermaid refuses 500 edges or 50,000 characters."""
 
+NODE: Final = 350  # bytes of a node and of an edge, about, in the most talkative format
+EDGE: Final = 150
+
 
 class Drawing:
     """What a request asks of a graph: ``format`` and ``max_nodes``. Errors: InvalidInput."""
@@ -37,10 +40,15 @@ class Drawing:
         most = integer(request, "max_nodes", 0, 8, 100_000)
         self.most = most or (MERMAID if name == "mermaid" else 0)
         self.media_type, self._encode = FORMATS[name]
+        self._limit = parts(request).settings.answer_bytes
 
     def encode(self, graph: Graph) -> bytes:
-        """The graph, summarised where it is big, in the format."""
-        return self._encode(summarise(graph, self.most) if self.most else graph)
+        """The graph, summarised where it is big, in the format. Errors: LimitExceeded."""
+        shown = summarise(graph, self.most) if self.most else graph
+        size = NODE * len(shown.nodes) + EDGE * len(shown.edges)
+        if size > self._limit:
+            raise LimitExceeded("answer_bytes", self._limit, size, "bytes", "the graph, which 'max_nodes' summarises,")
+        return self._encode(shown)
 
     def response(self, content: bytes) -> Response:
         """The answer. A picture says that it runs nothing and fetches nothing."""

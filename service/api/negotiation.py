@@ -17,8 +17,9 @@ import numpy as np
 from fastapi import Request, Response
 
 from service.api.exchange import JSON, LARGE, Encoding, Ready, body_of, checked_object, content_type_of, encoding, parts
+from service.steps.limits import too_much_to_say
 from service.wire.errors import InvalidBinary, NotAcceptable, UnsupportedMediaType
-from service.wire.json_codec import array_to_json, quickly, render
+from service.wire.json_codec import array_to_json, json_bytes, quickly, render
 from service.wire.numbers import MANY
 from service.wire.registry import Array, Bounds, Contents, Format, format_of, formats
 from service.wire.values import typed_value
@@ -134,6 +135,7 @@ class Wanted:
 
     ranges: tuple[tuple[str, float], ...]
     encoding: Encoding
+    most: int = 2**62  # bytes of an answer
 
     def quality(self, kind: str) -> float:
         """How welcome a media type is: the quality of the most specific range that covers it (RFC 9110, 12.5.1)."""
@@ -176,6 +178,7 @@ class Wanted:
     def write(self, tree: Mapping[str, Any]) -> Answer:
         """A tree of plain data and arrays: in a format of several arrays under their dotted paths, or as JSON. Errors: NotAcceptable."""
         if self.prefers_json:
+            self._fits(tree)
             quick = quickly(tree) if self.encoding == "json" and _is_short(tree) else None
             if quick is not None:
                 return Answer(JSON, quick)
@@ -184,7 +187,9 @@ class Wanted:
         rest = _parted(tree, "", arrays)
         chosen = self.choose(arrays.values(), several=True)
         if chosen is None:
+            self._fits(tree)
             return Answer(JSON, render(_in_json(tree, self.encoding)))
+        self._check(sum(a.nbytes for a in arrays.values()))
         return Answer(*chosen.write(Contents(arrays, render(rest).decode())))
 
     def write_one(self, array: Any, described: Mapping[str, Any]) -> Answer:
@@ -195,9 +200,29 @@ class Wanted:
         array = np.asarray(array)
         chosen = self.choose((array,), several=False)
         if chosen is not None:
+            self._check(array.nbytes)
             return Answer(*chosen.write(Contents({str(described["id"]) if chosen.several else "": array})))
+        self._fits(array)
         values = typed_value(array) if self.encoding == "base64" else {"data": array_to_json(array)}
         return Answer(JSON, render({**described, **values}))
+
+    def _fits(self, tree: Any) -> None:
+        """Refuse a tree whose JSON would be too long. Errors: LimitExceeded."""
+        self._check(_json_bytes(tree, base64=self.encoding == "base64"))
+
+    def _check(self, size: int) -> None:
+        if size > self.most:
+            raise too_much_to_say(self.most, size)
+
+
+def _json_bytes(tree: Any, *, base64: bool) -> int:
+    if isinstance(tree, (np.ndarray, np.generic)):
+        return json_bytes(tree, base64=base64)
+    if isinstance(tree, Mapping):
+        return sum(_json_bytes(value, base64=base64) for value in tree.values())
+    if isinstance(tree, (list, tuple)):
+        return sum(_json_bytes(value, base64=base64) for value in tree)
+    return 0
 
 
 class Answer(NamedTuple):
@@ -213,23 +238,21 @@ class Answer(NamedTuple):
         return Response(self.content, status, {"Content-Type": self.content_type, **_VARY})
 
 
-_USUAL: Final = Wanted(_ANYTHING, "json")
-
-
 def wanted(request: Request) -> Wanted:
     """What the request's Accept and ``encoding`` say; without Accept, JSON. Errors: InvalidInput."""
+    most = parts(request).settings.answer_bytes
     for name, value in request.scope["headers"]:
         if name == b"accept" and value != b"*/*":
             break
     else:
-        return Wanted(_ANYTHING, encoding(request)) if request.scope["query_string"] else _USUAL
+        return Wanted(_ANYTHING, encoding(request), most)
     found = []
     for text in ",".join(request.headers.getlist("accept")).split(",")[:MOST_RANGES]:
         kind, parameters = media_type(text)
         quality = parameters.get("q", "1")
         if kind and _QUALITY.match(quality):
             found.append((kind, float(quality)))
-    return Wanted(tuple(found) or _ANYTHING, encoding(request))
+    return Wanted(tuple(found) or _ANYTHING, encoding(request), most)
 
 
 def _parted(tree: Any, path: str, arrays: dict[str, Array]) -> Any:

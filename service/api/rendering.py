@@ -14,13 +14,15 @@ from service.sessions.session import Binding
 from service.sessions.transaction import Transaction
 from service.steps.outcome import Outcome
 from service.steps.workspace import Scope
-from service.wire.json_codec import array_to_json
+from service.wire.json_codec import array_to_json, json_bytes
 from service.wire.values import typed_value
 
 __all__ = ["listed", "outcome_json", "shown_values", "tensor_json", "verb_json"]
 
 SHOWN: Final = 10_000
 """Elements up to which values are included unless asked otherwise."""
+FRAME: Final = 200
+"""Bytes that a tensor's other members take, about."""
 
 
 def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, grad: bool = True) -> dict[str, Any]:
@@ -43,7 +45,8 @@ def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, gra
         out["grad"] = (
             None if g is None else {"shape": list(g.shape), "dtype": g.dtype.name, **shown_values(g._array, data, tx)}
         )
-    out["repr"] = repr(t)
+    out["repr"] = text = repr(t)
+    tx.meter.show(len(text) + FRAME)
     return out
 
 
@@ -52,6 +55,7 @@ def shown_values(array: Any, data: Data, tx: Transaction) -> dict[str, Any]:
     if data.show == "never" or (data.show == "auto" and array.size > SHOWN):
         return {"data_omitted": True}
     array = np.asarray(array)
+    tx.meter.show(json_bytes(array, base64=data.encoding == "base64"))
     if data.encoding == "base64":
         tx.meter.spend(4 * array.nbytes)
         return {"base64": typed_value(array)["base64"]}

@@ -12,7 +12,7 @@ from engine.op import Estimate
 from service.steps.errors import LimitExceeded
 from service.steps.patience import PATIENCE
 
-__all__ = ["Limits", "Meter", "TooHeavy", "fitting"]
+__all__ = ["Limits", "Meter", "TooHeavy", "fitting", "too_much_to_say"]
 
 STEP_COST = 20_000  # what a step costs by itself, in the operations of a kernel: about 20 µs
 LIGHT_COST = 1_000_000  # what may be done on the event loop: about a millisecond
@@ -40,6 +40,7 @@ class Limits:
     script_output_bytes: int = 1_000_000
     script_data_bytes: int = 64 * 2**20
     script_depth: int = 200
+    answer_bytes: int = 64 * 2**20
 
 
 class TooHeavy(Exception):
@@ -74,6 +75,13 @@ def fitting(limits: Limits, what: str, estimate: Estimate, batch: int = 1) -> in
     return total
 
 
+def too_much_to_say(most: int, asked: int) -> LimitExceeded:
+    """An answer over ``answer_bytes``."""
+    return LimitExceeded(
+        "answer_bytes", most, asked, "bytes", "the answer, which can be asked for in parts, or as binary,"
+    )
+
+
 def _place(what: str, shape: Sequence[int], batch: int) -> str:
     return f"{what}() of shape {list(shape)}" + (f" for {batch} examples" * (batch > 1))
 
@@ -81,12 +89,13 @@ def _place(what: str, shape: Sequence[int], batch: int) -> str:
 class Meter:
     """What one request has asked for so far."""
 
-    __slots__ = ("allowed_cost", "cost", "light", "limits", "patience", "spent")
+    __slots__ = ("allowed_cost", "answer", "cost", "light", "limits", "patience", "spent")
 
     def __init__(self, limits: Limits, *, batch: bool, light: bool = False) -> None:
         self.limits = limits
         self.allowed_cost = limits.batch_cost if batch else limits.request_cost
         self.light = light
+        self.answer = 0  # bytes of the answer so far
         self.cost = 0  # arithmetic asked for
         self.patience = PATIENCE.get()
         self.spent = 0  # the same and all else that takes time: steps, rendering
@@ -108,6 +117,12 @@ class Meter:
             )
         self.cost += cost
         self.spend(cost + STEP_COST)
+
+    def show(self, size: int) -> None:
+        """Count bytes of the answer, before they are written. Errors: LimitExceeded."""
+        self.answer += size
+        if self.answer > self.limits.answer_bytes:
+            raise too_much_to_say(self.limits.answer_bytes, self.answer)
 
     def spend(self, amount: int) -> None:
         """Count time that no limit bounds. Errors: TooHeavy on the event loop, once it is more than light."""

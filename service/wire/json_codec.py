@@ -16,7 +16,7 @@ import orjson
 from service.wire.errors import InvalidJson, UnsupportedMediaType
 from service.wire.numbers import MANY, dumped, extracted, restored
 
-__all__ = ["Strictness", "array_to_json", "check_depth", "decode", "parse", "quickly", "render"]
+__all__ = ["Strictness", "array_to_json", "check_depth", "decode", "json_bytes", "parse", "quickly", "render"]
 
 SMALL: Final = 64 * 2**10
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -248,6 +248,27 @@ def array_to_json(array: np.ndarray[Any, Any]) -> Any:
     if array.ndim == 0:
         return array[()] if array.dtype.kind == "f" else array.item()
     return np.ascontiguousarray(array)
+
+
+def json_bytes(array: Any, *, base64: bool = False) -> int:
+    """About how many bytes the text of an array's values takes, before it is written: of whole numbers as many digits as the longest has.
+
+    >>> json_bytes(np.zeros(1000)), json_bytes(np.arange(10)), json_bytes(np.zeros(3), base64=True)
+    (20000, 30, 32)
+    """
+    if base64:
+        return int(array.nbytes + 2) // 3 * 4
+    kind, size = array.dtype.kind, int(array.size)
+    if kind == "b":
+        return 6 * size
+    if kind in "iu":
+        longest = max(-int(array.min()), int(array.max())) if size else 0
+        return (len(str(longest)) + 2) * size
+    single = array.dtype.itemsize // (2 if kind == "c" else 1)
+    return (_WIDTHS[single] * 2 + 2 if kind == "c" else _WIDTHS[single]) * size
+
+
+_WIDTHS: Final = {2: 8, 4: 12, 8: 20}  # characters of a number, with what stands between two
 
 
 def _spelled(array: np.ndarray[Any, Any]) -> Any:

@@ -58,7 +58,7 @@ def _grown(row: Op, sample: Sample, by: int) -> list[Any]:
 def slowest(row: Op, limits: Limits) -> Timed | None:
     """The row's largest admitted call, timed; None where none of its samples grows."""
     found: Timed | None = None
-    for sample in samples(row)[:1]:
+    for sample in samples(row):
         largest: list[Any] | None = None
         cost = 0
         for by in GROWTHS:

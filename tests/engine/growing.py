@@ -19,7 +19,7 @@ from engine.promotion import estimate
 from engine.tensor import Tensor
 from tests.engine.rows import arguments, call, flat, samples, tensor
 
-__all__ = ["WAYS", "Grown", "grow", "measured_call"]
+__all__ = ["BY", "WAYS", "Grown", "grow", "is_measurable", "measured_call"]
 
 LARGEST: Final = 200_000  # elements of an argument
 FEWEST, MOST = 2_000, 20_000  # elements that a measured call reads and writes, at least; and reads, at most
@@ -111,6 +111,13 @@ def grow(row: Op, sample: Sample, by: int, way: Way = WAYS[0]) -> Grown | None:
     return Grown(bound, found, sum(t.numel() * t.dtype.itemsize for t in flat(bound)), written)
 
 
+def is_measurable(found: Grown, most: int) -> bool:
+    """Whether a call is of a size at which arrays take the memory, and not of more: in arithmetic ``most``."""
+    if found.expected.cost > most or found.written + found.expected.workspace > 2**23:
+        return False
+    return found.elements <= MOST and found.elements + found.written // 8 >= FEWEST
+
+
 def _candidates(row: Op, derived: bool) -> Iterator[Grown]:
     written = {**WRITTEN, **DERIVED} if derived else WRITTEN
     if row.id in written:
@@ -123,9 +130,7 @@ def _candidates(row: Op, derived: bool) -> Iterator[Grown]:
             for sample in samples(row):
                 for by in BY:
                     found = grow(row, sample, by, way)
-                    if found is None or found.expected.cost > most or found.written + found.expected.workspace > 2**23:
-                        continue
-                    if found.elements <= MOST and found.elements + found.written // 8 >= FEWEST:
+                    if found is not None and is_measurable(found, most):
                         yield found
                         break
 

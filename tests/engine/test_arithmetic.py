@@ -12,14 +12,15 @@ from typing import Any, Final
 import pytest
 
 import engine as torch
-from engine.op import Op, find
+from engine.op import ROWS, Op, find
 from engine.promotion import estimate
+from engine.weights import WEIGHTS
 from tests.engine.growing import WAYS, Grown, grow
 from tests.engine.rows import TRIED, samples
 
 ONE_DIM_MORE: Final = {
     "_cofactor", "_cofactor_change", "_convolution_weight", "_linalg_det", "_linalg_eigh", "_linalg_slogdet", "_linalg_svd",
-    "_pdist_backward", "_rmatmul", "addbmm", "addmm", "baddbmm", "bilinear", "bincount", "bmm", "cdist", "chain_matmul", "cholesky",
+    "_pdist_backward", "_rmatmul", "addbmm", "addmm", "baddbmm", "bilinear", "bmm", "cdist", "chain_matmul", "cholesky",
     "cholesky_inverse", "cholesky_solve", "corrcoef", "cov", "det", "einsum", "inner", "inverse", "linalg_cholesky",
     "linalg_cholesky_ex", "linalg_cond", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals", "linalg_eigvalsh",
     "linalg_householder_product", "linalg_inv", "linalg_inv_ex", "linalg_lstsq", "linalg_lu", "linalg_lu_factor",
@@ -29,7 +30,7 @@ ONE_DIM_MORE: Final = {
     "logdet", "lu", "lu_solve", "matmul", "mm", "multilabel_margin_loss", "multilabel_margin_loss_backward", "ormqr", "pdist",
     "pinverse", "qr", "scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu", "slogdet", "svd", "tensordot",
     "triangular_solve", "linear_cross_entropy", "conv1d", "conv1d.padding", "conv2d.padding", "conv3d.padding", "conv_transpose1d",
-    "conv_transpose2d.input", "convolution",
+    "conv_transpose2d.input", "conv_transpose3d.input", "convolution",
 }  # fmt: skip
 """Products, decompositions, all pairs: of doubled dims half as much again and more, up to once more for each dim of a window."""
 SORTED: Final = {
@@ -38,12 +39,13 @@ SORTED: Final = {
 }  # fmt: skip
 """What sorts or searches, and Fourier's transforms: by the logarithm of a dim more."""
 OF_VIEWS: Final = {
+    "split.sizes", "split_copy.Tensor", "unbind_copy.int", "unsafe_split.Tensor", "unsafe_split_with_sizes",
     "atleast_1d", "atleast_1d.Sequence", "atleast_2d", "atleast_2d.Sequence", "atleast_3d", "atleast_3d.Sequence",
     "broadcast_tensors", "chunk", "dsplit.array", "dsplit.int", "hsplit.array", "hsplit.int", "meshgrid.indexing",
     "tensor_split.indices", "tensor_split.sections", "tensor_split.tensor_indices_or_sections", "unsafe_chunk", "vsplit.array",
     "vsplit.int",
 }  # fmt: skip
-"""What is composed of views: nothing is read."""
+"""What is composed of views, or makes many parts: the number of these counts more than what they hold."""
 
 
 def is_logarithmic(row: Op) -> bool:
@@ -125,3 +127,31 @@ def test_a_call_costs_at_least_what_its_formula_counts(name: str) -> None:
     given, operations = FORMULAS[name]
     row = find(name)[0]
     assert estimate(row, row.bind(given, {})).cost >= math.floor(operations)
+
+
+def test_weights_are_of_rows_that_are_there() -> None:
+    assert set(WEIGHTS) <= {row.id for row in ROWS}
+
+
+def test_a_matrix_of_many_systems_is_counted_for_each() -> None:
+    row = find("linalg.solve")[0]
+    each = estimate(row, row.bind([torch.ones(40, 60, 60), torch.ones(40, 60, 1)], {}))
+    shared = estimate(row, row.bind([torch.ones(60, 60), torch.ones(40, 60, 1)], {}))
+    assert shared.cost == each.cost
+
+
+def test_many_outputs_cost_something_each() -> None:
+    """A view is free, but a thousand of them take a thousand times as long as one."""
+    for name, given in (
+        ("unbind", [torch.ones(900, 3)]),
+        ("chunk", [torch.ones(900), 900]),
+        ("split", [torch.ones(900), 1]),
+    ):
+        row = find(name)[0]
+        assert estimate(row, row.bind(given, {})).cost >= 900_000
+
+
+def test_what_is_made_of_nothing_costs_its_making() -> None:
+    row = find("svd")[0]
+    found = estimate(row, row.bind([torch.ones(0, 300), False], {}))
+    assert found.cost >= 300 * 300

@@ -16,7 +16,7 @@ from service.api.schemas import tensors as schema
 from service.sessions.outcomes import Reply
 from service.sessions.transaction import Transaction
 from service.steps.binder import find_operator
-from service.steps.errors import InvalidInput, NotFound
+from service.steps.errors import InvalidInput, LimitExceeded, NotFound
 from service.steps.step import AUTO, Step, check_id, read_ids
 from service.wire.json_codec import render
 from service.wire.numbers import Numbers
@@ -102,7 +102,16 @@ async def list_tensors(request: Request, session_id: str) -> Response:
 
     def work(tx: Transaction) -> bytes:
         page, cursor = listed(tx.session.bindings(), after, limit)
-        return render({"tensors": [tensor_json(n, b.tensor, mode, tx) for n, b in page], "next_cursor": cursor})
+        shown: list[dict[str, Any]] = []
+        for name, binding in page:
+            try:
+                shown.append(tensor_json(name, binding.tensor, mode, tx))
+            except LimitExceeded:
+                if not shown:
+                    raise
+                cursor = str(page[len(shown) - 1][1].number)  # the page ends where the answer is full
+                break
+        return render({"tensors": shown, "next_cursor": cursor})
 
     return answer(await parts(request).sessions.run(session_id, work))
 
