@@ -55,7 +55,9 @@ class TextProgram:
         self._view = _Constants(self._constants)
         token = _constants.set(self._fresh(Work(Limits())))
         try:
-            function = define(self._code, budget=Budget(steps=100_000, seconds=seconds), constants=self._view)
+            function = define(
+                self._code, budget=Budget(Limits(script_steps=100_000), seconds=seconds), constants=self._view
+            )
         finally:
             _constants.reset(token)
         self._function: ScriptFunction | None = function if _is_pure(self._code) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.op import Estimate
@@ -13,7 +13,7 @@ from engine.tensor import Tensor
 from service.scripts import Budget
 from service.steps.errors import DeadlineExceeded, LimitExceeded
 from service.steps.holding import graph_bytes
-from service.steps.limits import LIGHT_COST, Limits, TooHeavy, fitting
+from service.steps.limits import LIGHT_COST, Limits, TooHeavy, fitting, holding
 
 __all__ = ["Demand", "Work"]
 
@@ -82,10 +82,7 @@ class Work:
         """Admit one call by what it would make and cost; answers the bytes it adds. Errors: LimitExceeded, TooHeavy."""
         size = self.weigh(what, estimate, self.batch)
         self.held += size
-        if self.held > self.limits.session_bytes:
-            raise LimitExceeded(
-                "session_bytes", self.limits.session_bytes, self.held, "bytes", f"what all holds with {what}()"
-            )
+        holding(self.limits, f"what all holds with {what}()", self.held)
         return size
 
     def weigh(self, what: str, estimate: Estimate, batch: int) -> int:
@@ -101,8 +98,7 @@ class Work:
         Errors: LimitExceeded, TooHeavy.
         """
         held = forward.bytes * copies
-        if held > self.limits.session_bytes:
-            raise LimitExceeded("session_bytes", self.limits.session_bytes, held, "bytes", f"what {what} would hold")
+        holding(self.limits, f"what {what} would hold", held)
         self.derived += factor * (forward.cost + forward.calls * CALL_COST)
         self._check(what)
 
@@ -136,9 +132,7 @@ class Work:
     def budget(self, light_steps: int) -> Budget:
         """The budget of a script that runs within this evaluation."""
         budget = Budget(
-            steps=light_steps if self.light else self.limits.script_steps,
-            data_bytes=self.limits.script_data_bytes,
-            depth=self.limits.script_depth,
+            replace(self.limits, script_steps=light_steps) if self.light else self.limits,
             seconds=None if self.seconds is None else max(self._deadline - self._look(), 0.001),
             ledger=self,
             clock=self._look,
@@ -155,13 +149,9 @@ class Work:
         """Count what a script may go on to hold; what lives of it is measured when the bytes run short. Errors: LimitExceeded."""
         del nodes
         self.held += size
-        limit = self.limits.session_bytes
-        if self.held > limit:
+        if self.held > self.limits.session_bytes:
             self.held = graph_bytes(live())[0] + size
-            if self.held > limit:
-                raise LimitExceeded(
-                    "session_bytes", limit, self.held, "bytes", f"what the function holds with {what}()"
-                )
+            holding(self.limits, f"what the function holds with {what}()", self.held)
 
     def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
         """A walk inside the function: at most what was run so far, once more and a half."""

@@ -13,6 +13,7 @@ from engine.tensor import Tensor
 from service.scripts.errors import ScriptCancelled
 from service.steps.errors import DeadlineExceeded, LimitExceeded
 from service.steps.holding import graph_bytes
+from service.steps.limits import Limits, Meter, holding
 
 __all__ = ["Budget", "Ledger"]
 
@@ -34,16 +35,42 @@ class Ledger(Protocol):
         """Refuse a walk that would pass a limit, before it starts. Errors: LimitExceeded."""
 
 
+class _Alone:
+    """The ledger of a script that runs by itself."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._meter = Meter(limits, batch=True)
+        self._held = self._nodes = 0
+
+    def admit_call(self, what: str, estimate: Estimate) -> int:
+        return self._meter.admit(what, estimate)
+
+    def reserve_bytes(self, what: str, size: int, nodes: int, live: Callable[[], list[Tensor]]) -> None:
+        limits = self._meter.limits
+        self._held += size
+        self._nodes += nodes
+        if self._held > limits.session_bytes or self._nodes > limits.session_nodes:
+            held, self._nodes = graph_bytes(live())
+            self._held = held + size
+            holding(limits, f"what is held with {what}()", self._held, self._nodes)
+
+    def charge_backward(self, roots: list[Tensor], create_graph: bool) -> None:
+        size, count = graph_bytes(roots)
+        self._meter.charge("backward", 2 * size + 100 * count)
+        if create_graph:
+            self.reserve_bytes("backward", size, 3 * count, lambda: roots)
+
+
 class Budget:
     """The limits of one run and what was used of them.
 
-    steps: statements, iterations and calls. cost: arithmetic, where no ledger counts it. data_bytes: of strings, lists and dicts made, all
-    together. output: bytes printed. seconds: None for a run that is replayed, which must end as it did. depth: calls within calls.
+    limits: of steps (statements, iterations and calls), of bytes of strings, lists and dicts made all together, of bytes printed, of calls
+    within calls; of tensors, too, where no ledger keeps them. seconds: None for a run that is replayed, which must end as it did.
     request_seconds: where the time is that of a whole request.
     trusted: what the tensors of this run cost was foreseen and admitted as a whole, so calls on them are not admitted one by one.
     ``cancel()`` may be called from any thread. Errors: LimitExceeded with the setting's name; ScriptCancelled.
 
-    >>> budget = Budget(steps=2)
+    >>> budget = Budget(Limits(script_steps=2))
     >>> budget.tick()
     >>> budget.steps
     1
@@ -51,39 +78,21 @@ class Budget:
 
     def __init__(
         self,
+        limits: Limits | None = None,
         *,
-        steps: int = 1_000_000,
-        cost: int = 20_000_000_000,
-        tensor_elements: int = 4 * 2**20,
-        tensor_bytes: int = 32 * 2**20,
-        held_bytes: int = 256 * 2**20,
-        held_nodes: int = 50_000,
-        data_bytes: int = 64 * 2**20,
-        output: int = 1_000_000,
         seconds: float | None = 10.0,
-        depth: int = 200,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.most_steps = steps
-        self.most_cost = cost
-        self.most_elements = tensor_elements
-        self.most_tensor_bytes = tensor_bytes
-        self.most_held = held_bytes
-        self.most_nodes = held_nodes
-        self.most_data = data_bytes
-        self.most_output = output
-        self.most_depth = depth
-        self.ledger = ledger
+        limits = limits or Limits()
+        self.limits = limits
+        self.ledger = ledger or _Alone(limits)
         self.trusted = False
         self.steps = 0
-        self.cost = 0
         self.data = 0
         self.output = 0
         self.depth = 0
         self.frames = 0
-        self.held = 0
-        self.nodes = 0
         self.seconds = seconds
         self.request_seconds: float | None = None
         self._clock = clock
@@ -103,8 +112,8 @@ class Budget:
 
     def look(self) -> None:
         """Check the steps, the clock and the flag now."""
-        if self.steps > self.most_steps:
-            raise LimitExceeded("script_steps", self.most_steps, self.steps, "steps", "the script")
+        if self.steps > self.limits.script_steps:
+            raise LimitExceeded("script_steps", self.limits.script_steps, self.steps, "steps", "the script")
         if self._cancelled:
             raise ScriptCancelled("the script was cancelled; nothing of it was kept")
         if self._clock() > self._deadline:
@@ -113,7 +122,7 @@ class Budget:
             assert self.seconds is not None
             limit = math.ceil(self.seconds)
             raise LimitExceeded("script_seconds", limit, limit + 1, "seconds", "the script")
-        self._next_look = min(self.steps + LOOK_EVERY, self.most_steps + 1)
+        self._next_look = min(self.steps + LOOK_EVERY, self.limits.script_steps + 1)
 
     def cancel(self) -> None:
         """End the run at its next step; from any thread."""
@@ -123,7 +132,7 @@ class Budget:
     def enter(self, height: int) -> None:
         """One call deeper, of a function whose statements nest ``height`` deep. Errors: RecursionError, which a script may catch."""
         self.tick()
-        if self.depth >= self.most_depth or self.frames + height > self.most_depth * FRAMES:
+        if self.depth >= self.limits.script_depth or self.frames + height > self.limits.script_depth * FRAMES:
             raise RecursionError("maximum recursion depth exceeded")
         self.depth += 1
         self.frames += height
@@ -138,16 +147,16 @@ class Budget:
     def make(self, size: int, what: str = "the values") -> None:
         """Count bytes of Python data before they are made, and the time that making them takes."""
         self.data += size
-        if self.data > self.most_data:
+        if self.data > self.limits.script_data_bytes:
             raise LimitExceeded(
-                "script_data_bytes", self.most_data, self.data, "bytes", f"{what} that the script makes"
+                "script_data_bytes", self.limits.script_data_bytes, self.data, "bytes", f"{what} that the script makes"
             )
         if size > 4_096:
             self.tick(size >> 12)
 
     def printed(self, count: int) -> int:
         """Count bytes of output; answers how many of them may still be kept."""
-        kept = max(0, min(count, self.most_output - self.output))
+        kept = max(0, min(count, self.limits.script_output_bytes - self.output))
         self.output += kept
         self.make(count)
         return kept
@@ -161,24 +170,7 @@ class Budget:
     def admit(self, what: str, estimate: Estimate) -> int:
         """Refuse a call that passes a limit; answers the bytes that it will add. Errors: LimitExceeded."""
         self.tick()
-        if self.ledger is not None:
-            return self.ledger.admit_call(what, estimate)
-        total = 0
-        for spec in estimate.outputs:
-            if spec.numel > self.most_elements:
-                asked = spec.numel
-                raise LimitExceeded("tensor_elements", self.most_elements, asked, "elements", f"{what}()")
-            if spec.nbytes > self.most_tensor_bytes:
-                raise LimitExceeded("tensor_bytes", self.most_tensor_bytes, spec.nbytes, "bytes", f"{what}()")
-            total += spec.nbytes
-        if estimate.workspace > self.most_held:
-            raise LimitExceeded(
-                "session_bytes", self.most_held, estimate.workspace, "bytes", f"the workspace of {what}()"
-            )
-        self.cost += estimate.cost
-        if self.cost > self.most_cost:
-            raise LimitExceeded("batch_cost", self.most_cost, self.cost, "operations", f"the arithmetic up to {what}()")
-        return total
+        return self.ledger.admit_call(what, estimate)
 
     def admit_size(self, what: str, elements: int, itemsize: int) -> None:
         """Refuse something of so many elements. Errors: LimitExceeded."""
@@ -188,18 +180,7 @@ class Budget:
 
     def hold(self, what: str, size: int, nodes: int = 1) -> None:
         """Count bytes of tensors and nodes of graphs that the run may go on to hold. Errors: LimitExceeded."""
-        if self.ledger is not None:
-            self.ledger.reserve_bytes(what, size, nodes, self.live)
-            return
-        self.held += size
-        self.nodes += nodes
-        if self.held > self.most_held or self.nodes > self.most_nodes:
-            held, self.nodes = graph_bytes(self.live())
-            self.held = held + size
-            if self.held > self.most_held:
-                raise LimitExceeded("session_bytes", self.most_held, self.held, "bytes", f"what is held with {what}()")
-            if self.nodes > self.most_nodes:
-                raise LimitExceeded("session_nodes", self.most_nodes, self.nodes, "nodes", f"the graph with {what}()")
+        self.ledger.reserve_bytes(what, size, nodes, self.live)
 
     def made(self, t: Tensor) -> None:
         """Remember a tensor, weakly: what lives of them is measured when the bytes run short."""
@@ -217,10 +198,4 @@ class Budget:
     def walk(self, roots: Sequence[Tensor], create_graph: bool) -> None:
         """Refuse a backward that would pass a limit, before it starts. Errors: LimitExceeded."""
         self.tick()
-        if self.ledger is not None:
-            self.ledger.charge_backward(list(roots), create_graph)
-            return
-        size, count = graph_bytes(list(roots))
-        self.tick(count // 8)
-        self.charge("backward", 2 * size + 100 * count)
-        self.hold("backward", size if create_graph else 0, 3 * count if create_graph else 0)
+        self.ledger.charge_backward(list(roots), create_graph)

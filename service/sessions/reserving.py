@@ -11,6 +11,7 @@ from engine.transaction import Transaction as UndoLog
 from service.sessions.costs import walk_size
 from service.sessions.session import held_by
 from service.steps.errors import LimitExceeded, Overloaded, QuotaExceeded
+from service.steps.limits import holding
 
 if TYPE_CHECKING:
     from service.sessions.session import Session
@@ -82,23 +83,13 @@ class Reserving:
         limit = session.limits.session_bytes
         if session.held_bytes + size > limit:
             self._measure([])
-            if session.held_bytes + self._log.bytes + size > limit:
-                raise LimitExceeded(
-                    "session_bytes",
-                    limit,
-                    session.held_bytes + self._log.bytes + size,
-                    "bytes",
-                    f"what the session would hold with {what}()",
-                )
+            holding(session.limits, _with(what), session.held_bytes + self._log.bytes + size)
         session.held_bytes += size
 
     def _check_nodes(self, what: str) -> None:
         session = self.session
         self._measure([])
-        if session.held_nodes > session.limits.session_nodes:
-            raise LimitExceeded(
-                "session_nodes", session.limits.session_nodes, session.held_nodes, "nodes", f"the graph with {what}()"
-            )
+        holding(session.limits, f"the graph with {what}()", 0, session.held_nodes)
 
     def admit_call(self, what: str, estimate: Estimate) -> int:
         """A script's call: refused where it passes a limit; answers the bytes that it will add. Errors: LimitExceeded."""
@@ -113,13 +104,7 @@ class Reserving:
             or session.held_nodes + nodes > limits.session_nodes
         ):
             self._measure(live())
-            asked = session.held_bytes + self._log.bytes + size
-            if asked > limits.session_bytes:
-                text = f"what the session would hold with {what}()"
-                raise LimitExceeded("session_bytes", limits.session_bytes, asked, "bytes", text)
-            if session.held_nodes + nodes > limits.session_nodes:
-                asked = session.held_nodes + nodes
-                raise LimitExceeded("session_nodes", limits.session_nodes, asked, "nodes", f"the graph with {what}()")
+            holding(limits, _with(what), session.held_bytes + self._log.bytes + size, session.held_nodes + nodes)
         session.held_bytes += size
         session.held_nodes += nodes
 
@@ -138,3 +123,7 @@ class Reserving:
         """Refuse arithmetic and bytes that would pass a limit."""
         self.meter.charge(what, cost)
         self._reserve(what, size)
+
+
+def _with(what: str) -> str:
+    return f"what the session would hold with {what}()"

@@ -7,7 +7,7 @@ journalled, with the number of statements that were kept where an error (or the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from engine.tensor import Tensor
@@ -48,14 +48,7 @@ class Ran:
 def budget_of(tx: Transaction) -> Budget:
     """The budget of one run, from the session's limits."""
     limits = tx.session.limits
-    return Budget(
-        steps=limits.script_steps,
-        data_bytes=limits.script_data_bytes,
-        output=limits.script_output_bytes,
-        seconds=limits.script_seconds,
-        depth=limits.script_depth,
-        ledger=tx,
-    )
+    return Budget(limits, seconds=limits.script_seconds, ledger=tx)
 
 
 def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "rollback") -> Ran:
@@ -115,7 +108,7 @@ def _journal(tx: Transaction, cell: Cell, budget: Budget, names: list[str], coun
     """Say what was run, and what it bound. count: how many statements were kept, where not all were."""
     bindings = tx.session.names
     tensors = tuple(bindings[n].tensor for n in names if n in bindings)
-    data = {"code": cell.code, "statements": count, "depth": budget.most_depth, "names": names}
+    data = {"code": cell.code, "statements": count, "depth": budget.limits.script_depth, "names": names}
     tx.journal("run", data, Outcome(tensors=tensors))
 
 
@@ -125,9 +118,14 @@ def repeat(tx: Transaction, data: Mapping[str, Any]) -> None:
     if data["statements"] is not None:
         del cell.statements[data["statements"] :]
         cell.last = None
-    budget = Budget(
-        steps=_BOUNDLESS, data_bytes=_BOUNDLESS, output=_BOUNDLESS, seconds=None, depth=data["depth"], ledger=tx
+    limits = replace(
+        tx.session.limits,
+        script_steps=_BOUNDLESS,
+        script_data_bytes=_BOUNDLESS,
+        script_output_bytes=_BOUNDLESS,
+        script_depth=data["depth"],
     )
+    budget = Budget(limits, seconds=None, ledger=tx)
     run_cell(tx, cell, budget)
 
 

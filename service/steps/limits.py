@@ -12,7 +12,7 @@ from engine.op import Estimate
 from service.steps.errors import LimitExceeded
 from service.steps.patience import PATIENCE
 
-__all__ = ["Limits", "Meter", "TooHeavy", "fitting", "too_much_to_say"]
+__all__ = ["Limits", "Meter", "TooHeavy", "fitting", "holding", "too_much_to_say"]
 
 STEP_COST = 20_000  # what a step costs by itself, in the operations of a kernel: about 20 µs
 LIGHT_COST = 1_000_000  # what may be done on the event loop: about a millisecond
@@ -69,10 +69,17 @@ def fitting(limits: Limits, what: str, estimate: Estimate, batch: int = 1) -> in
         if held > limits.tensor_bytes:
             raise LimitExceeded("tensor_bytes", limits.tensor_bytes, held, "bytes", _place(what, shape, batch))
         total += held
-    workspace = estimate.workspace * batch
-    if workspace > limits.session_bytes:
-        raise LimitExceeded("session_bytes", limits.session_bytes, workspace, "bytes", f"the workspace of {what}()")
+    if estimate.workspace:
+        holding(limits, f"the workspace of {what}()", estimate.workspace * batch)
     return total
+
+
+def holding(limits: Limits, whose: str, size: int, nodes: int = 0) -> None:
+    """Refuse to hold more bytes or nodes than a session may; ``whose``: in words. Errors: LimitExceeded."""
+    if size > limits.session_bytes:
+        raise LimitExceeded("session_bytes", limits.session_bytes, size, "bytes", whose)
+    if nodes > limits.session_nodes:
+        raise LimitExceeded("session_nodes", limits.session_nodes, nodes, "nodes", whose)
 
 
 def too_much_to_say(most: int, asked: int) -> LimitExceeded:

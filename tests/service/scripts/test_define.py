@@ -7,6 +7,7 @@ import pytest
 import engine as torch
 from service.scripts import Budget, ScriptError, define, using
 from service.steps.errors import LimitExceeded
+from service.steps.limits import Limits
 
 ROSENBROCK = """
 def rosenbrock(x, a=1.0, *, b=100.0):
@@ -72,13 +73,13 @@ def test_a_syntax_error_has_its_place() -> None:
 def test_a_batch_counts_whole() -> None:
     """What one example makes is small; the batch of them is not."""
     f = define("def f(x):\n    return x[:, None] * x[None, :]", budget=Budget())
-    with using(Budget(tensor_elements=10_000)), pytest.raises(LimitExceeded, match="tensor_elements"):
+    with using(Budget(Limits(tensor_elements=10_000))), pytest.raises(LimitExceeded, match="tensor_elements"):
         torch.func.vmap(f)(torch.ones(100, 50))
-    with using(Budget(tensor_elements=10_000)):
+    with using(Budget(Limits(tensor_elements=10_000))):
         assert f(torch.ones(50)).shape == (50, 50)
 
 
 def test_a_call_has_a_budget_of_its_own_or_the_one_in_use() -> None:
     f = define("def f(x):\n    while True:\n        x = x + 1", budget=Budget())
-    with using(Budget(steps=1_000)), pytest.raises(LimitExceeded, match="script_steps"):
+    with using(Budget(Limits(script_steps=1_000))), pytest.raises(LimitExceeded, match="script_steps"):
         f(torch.ones(1))
