@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 KILLS ?= 100
+DRAINS ?= 25
 EXAMPLES ?= 200
 MINUTES ?= 10
 EVERY ?= 1
@@ -25,7 +26,7 @@ WITH_VENV = $(NEW_ENOUGH); import ensurepip, venv
 first = $(shell for p in $(CANDIDATES); do if "$$p" -c '$(1)' >/dev/null 2>&1; then command -v "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check stubs lock bench bench-service bench-durable calibrate crash schemathesis soak damage conformance wheels mermaid clean environment torch
+.PHONY: help serve test check stubs lock bench bench-service bench-durable calibrate crash drain schemathesis soak damage conformance wheels mermaid clean environment torch
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
@@ -58,6 +59,9 @@ bench-durable: $(ENVIRONMENT)  ## writes a second in memory and on disk, speed o
 
 crash: $(ENVIRONMENT)  ## kill a working server 100 times and compare what it knows afterwards (KILLS=, CRASH_SEED=)
 	@CRASH_KILLS=$(KILLS) $(RUN) -m pytest -s tests/end_to_end/test_crash.py $(ARGS)
+
+drain: $(ENVIRONMENT)  ## end a server under load, many times, and look whether all that it answered is there afterwards (DRAINS=)
+	@DRAINS=$(DRAINS) $(RUN) -m pytest -s tests/end_to_end/test_drain.py $(ARGS)
 
 damage: $(ENVIRONMENT)  ## damage every byte of a small store and look what a server makes of it (half an hour; EVERY=)
 	@DAMAGE_EVERY=$(EVERY) $(RUN) -m pytest -s tests/service/test_damage.py $(ARGS)

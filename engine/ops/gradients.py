@@ -52,7 +52,8 @@ def _meta(input: Spec, spacing: Any, dim: Any, edge_order: int) -> Estimate:
             _as_long(step.numel, input.shape[dims[k]])
         d = dtypes.of_numpy(common(input, *([] if step is None else [step])))
         outputs.append(Spec(input.shape, d if d.category >= 2 else dtypes.get_default_dtype()))
-    return Estimate(tuple(outputs), 4 * input.nbytes, 6 * max(input.numel, 1) * len(dims))
+    places = sum(s.nbytes for s in spacing if isinstance(s, Spec)) if isinstance(spacing, (list, tuple)) else 0
+    return Estimate(tuple(outputs), 4 * input.nbytes + 8 * places, 6 * max(input.numel, 1) * len(dims))
 
 
 def _one_dim(ndim: int) -> None:

@@ -353,7 +353,7 @@ def _system_meta(LU: Spec, pivots: Spec, B: Spec, left: bool, adjoint: bool) -> 
     each = (
         math.prod(out.shape[:-2]) * n * n * LU.dtype.itemsize
     )  # its gradient is made for every system, and added up then
-    return Estimate((out,), 3 * out.nbytes + LU.nbytes + 2 * each, max(4 * n * out.numel, cost(LU.shape, 0)))
+    return Estimate((out,), 3 * out.nbytes + LU.nbytes + 3 * each, max(4 * n * out.numel, cost(LU.shape, 0)))
 
 
 def _systems() -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ import pytest
 from service.app import create_app
 from service.auth.api_keys import KeyFile
 from tests.end_to_end.conftest import free_port, start, stop, wait_until_healthy
+from tests.end_to_end.test_openapi_examples import operations
 
 DOCUMENT = create_app().openapi()
 NEVER = "qqnone"
@@ -121,6 +122,38 @@ def test_what_is_anothers_answers_as_what_never_was(house: House, method: str, p
         assert foreign.status_code == 201
         assert house.other.delete(f"/v1/functions/{house.function}").status_code == 204
         assert house.other.delete(f"/v1/functions/{NEVER}").status_code == 204
+
+
+EXAMPLES = [
+    (method, path, name, how)
+    for method, path, _, name, how in operations(DOCUMENT)
+    if ("{session_id}" in path or "{name}" in path) and not (method == "put" and "{name}" in path)
+]
+EVERY_FORMAT = ("application/x-npy", "application/vnd.safetensors", "text/html")
+
+
+@pytest.mark.parametrize(("method", "path", "name", "how"), EXAMPLES, ids=lambda v: v if isinstance(v, str) else "")
+def test_no_example_in_any_format_tells_them_apart(house: House, method: str, path: str, name: str, how: Any) -> None:
+    """Every documented body (JSON, text, binary), an Idempotency-Key, each format of an answer, and a pinned version of a function."""
+    del name
+    before = state(house)
+    version = house.owner.get(f"/v1/functions/{house.function}").json()["version"]
+    for number, accept in enumerate(EVERY_FORMAT):
+        unknown = secrets.token_urlsafe(24)
+        headers = {**how.get("headers", {}), "Accept": accept}
+        mine, none = (house.function, NEVER) if number else (f"{house.function}@{version}", f"{NEVER}@{version}")
+        asked = []
+        for session_id, function in ((house.session_id, mine), (unknown, none)):
+            headers["Idempotency-Key"] = secrets.token_hex(8)
+            asked.append(
+                house.other.request(method, address(path, session_id, function), **{**how, "headers": headers})
+            )
+        foreign, nowhere = asked
+        assert foreign.status_code < 500
+        assert seen(foreign, house.session_id, mine) == seen(nowhere, unknown, none)
+        if "{session_id}" in path:
+            assert (foreign.status_code, foreign.content) == (404, nowhere.content)
+    assert state(house) == before
 
 
 def test_a_body_names_no_session_of_another(house: House) -> None:
