@@ -106,6 +106,7 @@ class Guard:
         if refused is not None:
             answer = problem(STATUSES[refused[0]], refused[1], refused[2], {"Connection": "close"})
             await answer(scope, receive, passage.send)
+            del state["passage"]
             return
         state["patience"] = patience = Patience(self._seconds(headers))
         left = state.get("left")  # the protocol's list of whom to tell that the client has left
@@ -116,6 +117,7 @@ class Guard:
             await self.app(scope, passage.receive, passage.send)
         finally:
             PATIENCE.reset(token)
+            del state["passage"]  # it leads back to the scope: a cycle that would wait for Python's collector
 
     def _seconds(self, headers: dict[bytes, bytes]) -> float:
         """How long the client waits: what it says, at most as long as is allowed."""

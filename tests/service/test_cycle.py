@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from service.app import create_app
 from service.protocol import protocol
 from service.settings import Settings
 
@@ -181,3 +183,35 @@ async def _until(true: Callable[[], bool]) -> Awaitable[None] | None:
             return None
         await asyncio.sleep(0.01)
     raise AssertionError("it did not happen")
+
+
+def test_a_request_leaves_nothing_to_the_collector() -> None:
+    async def ask() -> int:
+        app = create_app(Settings())
+        kind = protocol(Settings())
+        config = uvicorn.Config(app, http=kind, lifespan="off", log_level="critical")
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        made = lambda: kind(config=config, server_state=state, app_state={}, _loop=loop)  # noqa: E731
+        async with app.router.lifespan_context(app):
+            server = await loop.create_server(made, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+
+            async def turn(count: int) -> None:
+                for _ in range(count):
+                    writer.write(request(b"/healthz"))
+                    await reader.readuntil(b"\r\n\r\n")
+                    await reader.read(100)
+
+            await turn(5)
+            gc.collect()
+            gc.disable()
+            try:
+                await turn(100)
+                return gc.collect()
+            finally:
+                gc.enable()
+                writer.close()
+                server.close()
+
+    assert asyncio.run(ask()) < 100
