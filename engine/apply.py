@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine import schema
+from engine.duals import carried
 from engine.errors import ArgumentError, AutogradError, DtypeError, EngineError
 from engine.grad_mode import InferenceCell, detours, fresh_cell, grad_enabled, inference_enabled
 from engine.node import Extra, Node, Port, saved_hooks, sequence
@@ -74,6 +75,7 @@ def bind_overload(overloads: Sequence[Op], args: Sequence[Any], kwargs: Mapping[
         else:
             if k and not kwargs and all(schema.refused(o.parameters, types) for o in overloads[:k]):
                 choices[len(overloads), types] = op
+            first = None  # its traceback holds this frame, which would hold it
             return op, bound
     assert first is not None
     refused = refusal(overloads, args, kwargs, first)
@@ -432,6 +434,8 @@ def _run_composite_inplace(op: Op, bound: list[Any]) -> Tensor:
     t: Tensor = bound[op.tensors[0]]
     before = _plain(np.array(t._array)[()])
     before._node = node_of(t)
+    if batch_hooks:
+        carried(t, before)
     out = op.kernel(*[before if i == op.tensors[0] else v for i, v in enumerate(bound)])
     check_castable(out._array.dtype, t._array.dtype)
     return t.copy_(out)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.apply import batch_hooks
+from engine.duals import levels
 from engine.errors import ArgumentError, AutogradError, InvalidValueError, ShapeError
 from engine.grad_mode import depth, grad_enabled
 from engine.node import AccumulateGrad, Edge, GradientEdge, Meta, NodeHook, Port
@@ -151,7 +152,7 @@ def backward(
     grad_tensors: one upstream gradient a tensor, None for tensors of one element. retain_graph: keep saved values (default:
     create_graph). create_graph: record the walk, for higher orders. inputs: only these tensors get gradients.
     """
-    if depth.get() or batch_hooks:
+    if depth.get() or len(batch_hooks) > len(levels.get()):
         raise AutogradError(
             "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp instead "
             "or call backward() outside of functorch transforms."
@@ -172,7 +173,8 @@ def accumulate(
     outputs = (tensors,) if type(tensors) is Tensor else _sequence(tensors, "tensors")
     gradients = (None,) * len(outputs) if grad_tensors is None else _sequence(grad_tensors, "grad_tensors")
     keep = create_graph if retain_graph is None else retain_graph
-    walk = Walk(_roots(outputs, gradients, create_graph), keep=keep, create=create_graph, trace=trace)
+    on_tensors = create_graph or bool(levels.get())  # what carries tangents is walked with tensors
+    walk = Walk(_roots(outputs, gradients, on_tensors), keep=keep, create=on_tensors, trace=trace)
     allowed: set[int] | None = None
     if inputs is not None:
         wanted = _sequence(inputs, "inputs")
@@ -193,6 +195,8 @@ def accumulate(
             g = walk.hooked(meta.hooks, g)
         if trace is not None:
             trace((leaf, [g], []))
+        if on_tensors and not create_graph:
+            g = g._array  # ``.grad`` carries no tangent
         _accumulate(leaf, g, create_graph)
         reached.append(meta)
     return reached
@@ -275,7 +279,8 @@ def grad(
     if is_grads_batched:
         return _batched(many, wanted, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
     keep = create_graph if retain_graph is None else retain_graph
-    walk = walks.get()(_roots(many, gradients, create_graph), keep=keep, create=create_graph)
+    on_tensors = create_graph or bool(levels.get())
+    walk = walks.get()(_roots(many, gradients, on_tensors), keep=keep, create=on_tensors)
     places = [_place(t) for t in wanted]
     direct = dict(walk.leaves)
     _restrict(walk, wanted)

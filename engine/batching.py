@@ -13,6 +13,9 @@ from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from engine.apply import batch_hooks, dispatch_inplace, run
+from engine.duals import below, give, innermost, outside_levels, tangent_of
+from engine.duals import hooks as forward_hooks
+from engine.duals import levels as forward_levels
 from engine.errors import TensorError
 from engine.grad_mode import grad_enabled, refuse_in_transform
 from engine.hollow import Listener, active_listener, hollowed, hollowed_inplace
@@ -155,7 +158,15 @@ def front(v: Tensor, level: int, size: int) -> Tensor:
             return v.physical
         if v.level > level:  # batched further in: that stays around the answer
             return batched(rules.movedim(front(v.physical, level, size), 0, 1), v.level)
-    return rules.expand(rules.unsqueeze(v, 0), (size, *v.shape))  # type: ignore[no-any-return]
+    if not any(tangent_of(v, here) is not None for here in forward_levels.get()):
+        return rules.expand(rules.unsqueeze(v, 0), (size, *v.shape))  # type: ignore[no-any-return]
+    with outside_levels():
+        whole: Tensor = rules.expand(rules.unsqueeze(v, 0), (size, *v.shape))
+    for here in forward_levels.get():
+        if (tangent := tangent_of(v, here)) is not None:
+            with below(here):
+                give(whole, here, front(tangent, level, size))
+    return whole
 
 
 def behind(t: Tensor, level: int) -> Batched:
@@ -167,14 +178,14 @@ def behind(t: Tensor, level: int) -> Batched:
 
 def everywhere(v: Tensor, bottom: Callable[[Tensor], Tensor]) -> Tensor:
     """The value batched at every active level, over what ``bottom`` makes of the innermost whole batch."""
+    return _down(v, levels(), bottom)
 
-    def down(t: Tensor, among: tuple[Level, ...]) -> Tensor:
-        if not among:
-            return bottom(t)
-        last = among[-1]
-        return batched(down(front(t, last.depth, last.size), among[:-1]), last.depth)
 
-    return down(v, levels())
+def _down(t: Tensor, among: tuple[Level, ...], bottom: Callable[[Tensor], Tensor]) -> Tensor:
+    if not among:  # a function of its own: one that calls itself from within another would hold itself
+        return bottom(t)
+    last = among[-1]
+    return batched(_down(front(t, last.depth, last.size), among[:-1], bottom), last.depth)
 
 
 def size_of(values: Sequence[Any], level: int) -> int:
@@ -201,6 +212,12 @@ def _apply(op: Op, bound: list[Any]) -> Any:
     """The hook of the general door: NotImplemented where nothing is batched."""
     level = level_of(bound)
     if level == 0:
+        if (varied := innermost(bound)) is not None:
+            from engine.forward import pushed
+
+            answer = pushed(op, bound, varied)
+            if answer is not NotImplemented:
+                return answer
         here = levels()
         if op.kind == "create" and op.family == "random" and here:
             return _drawn(op, bound, here[-1])
@@ -273,6 +290,12 @@ def _apply_inplace(op: Op, bound: list[Any]) -> Any:
     """The hook of the in-place door: the whole batch is written at once."""
     level = level_of(bound)
     if level == 0:
+        if (varied := innermost(bound)) is not None:
+            from engine.forward import pushed_inplace
+
+            answer = pushed_inplace(op, bound, varied)
+            if answer is not NotImplemented:
+                return answer
         return hollowed_inplace(op, bound)
     target = bound[op.tensors[0]]
     if op.kind == "view":
@@ -336,3 +359,6 @@ def bottomed() -> Iterator[None]:
         yield
     finally:
         batch_hooks.pop()
+
+
+forward_hooks.append(bottomed)

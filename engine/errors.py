@@ -28,6 +28,7 @@ __all__ = [
     "DimensionError",
     "DtypeError",
     "EngineError",
+    "GradcheckError",
     "GraphFreedError",
     "HugeNumberError",
     "InvalidValueError",
@@ -109,3 +110,7 @@ class ViewError(AutogradError):
 
 class NoDerivativeError(AutogradError):
     """The operator has no derivative for this input."""
+
+
+class GradcheckError(AutogradError):
+    """A derivative is not what finite differences say, or a backward does what none may do."""

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from engine.backward import grad
-from engine.errors import AutogradError, InvalidValueError, TensorError
+from engine.errors import GradcheckError, InvalidValueError, TensorError
+from engine.forward_check import check_forward
 from engine.rules import rules
 from engine.tensor import Tensor, array_of, wrap
 
@@ -21,10 +22,6 @@ __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 SEED: Final = 1789  # of what gradgradcheck puts in as gradients: the same at every call
-
-
-class GradcheckError(AutogradError):
-    """A derivative is not what finite differences say, or a backward does what none may do."""
 
 
 class _Limits(NamedTuple):
@@ -56,7 +53,8 @@ def gradcheck(
     """Whether the gradients of a function are those that finite differences give.
 
     func: takes the inputs, answers a tensor or a tuple of them. inputs: tensors in double precision; those that require grad are
-    checked. fast_mode and masked are accepted: the whole Jacobian is always compared. Errors: GradcheckError (a RuntimeError) that shows
+    checked. check_forward_ad: compare what forward mode gives, too, and with check_batched_forward_grad a batch of directions at once with
+    each alone. fast_mode and masked are accepted: the whole Jacobian is always compared. Errors: GradcheckError (a RuntimeError) that shows
     both Jacobians, or the answer False where ``raise_exception`` is False; ValueError where no input requires grad.
     Source: torch.autograd.gradcheck.
 
@@ -71,12 +69,15 @@ def gradcheck(
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if check_batched_forward_grad and not check_forward_ad:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
-    if check_forward_ad:
-        raise TensorError("gradcheck: there is no forward mode to check; leave check_forward_ad at False")
     limits = _Limits(eps, atol, rtol, nondet_tol, check_grad_dtypes)
     try:
         with np.errstate(all="ignore"):
-            _check(func, _as_tuple(inputs), limits, undefined=check_undefined_grad, batched=check_batched_grad)
+            given = _as_tuple(inputs)
+            _check_inputs(given)
+            if check_forward_ad:
+                check_forward(func, given, eps=eps, atol=atol, rtol=rtol, batches=check_batched_forward_grad)
+            if check_backward_ad:
+                _check(func, given, limits, undefined=check_undefined_grad, batched=check_batched_grad)
     except GradcheckError:
         if raise_exception:
             raise
@@ -156,7 +157,6 @@ def gradgradcheck(
 def _check(
     func: Callable[..., Any], inputs: tuple[Any, ...], limits: _Limits, *, undefined: bool, batched: bool
 ) -> None:
-    _check_inputs(inputs)
     answer = _as_tuple(func(*inputs))
     outputs = _differentiable(answer)
     if any(o.is_complex() for o in answer):

@@ -77,7 +77,9 @@ class Handle:
 class Meta:
     """What autograd keeps of one tensor beside its values: gradient, hooks, and whether a non-leaf keeps its gradient."""
 
-    __slots__ = ("grad", "hooks", "post_hooks", "reshaped", "retains_grad")
+    __slots__ = ("grad", "hooks", "post_hooks", "reshaped", "retains_grad", "tangents")
+
+    tangents: Any  # what it carries in forward mode (``engine.duals``); unset for what never did
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
@@ -203,7 +205,17 @@ def hand_over(meta: Meta | None, before: Edge | None, after: Edge | None) -> Non
 class Extra:
     """What few nodes have: hooks, tensors that keep their gradient, and the outputs of a node with several."""
 
-    __slots__ = ("metadata", "node_hooks", "node_pre_hooks", "outputs", "packed", "retained", "tensor_hooks", "where")
+    __slots__ = (
+        "metadata",
+        "node_hooks",
+        "node_pre_hooks",
+        "outputs",
+        "packed",
+        "retained",
+        "tangents",
+        "tensor_hooks",
+        "where",
+    )
 
     def __init__(self) -> None:
         self.outputs: tuple[tuple[tuple[int, ...], Any], ...] | None = None
@@ -214,6 +226,7 @@ class Extra:
         self.where: str | None = None
         self.packed = False  # whether what is saved went through hooks
         self.metadata: dict[Any, Any] | None = None
+        self.tangents: dict[Any, tuple[Any, ...]] | None = None  # by level, what the saved values carry in forward mode
 
 
 class Packed:

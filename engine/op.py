@@ -235,6 +235,7 @@ def op(
     grad_fn: PyTorch's name of the node (default: CamelCase of the name + "Backward0"). names: the public names, first the canonical.
     forms: of "function", "method", "inplace", "property". samples: what the tests try. ufunc: the NumPy ufunc that the kernel is for
     arrays of one floating dtype and default attributes; the short doors call it directly. constant: floating outputs without a derivative.
+    jvp: where forward mode is not the transpose of ``vjp``: rule(input_t, …, input, result) → tangent(s); absent tangents are None.
     """
     schema = schemas.parse(line)
 

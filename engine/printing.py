@@ -114,11 +114,13 @@ def format_tensor(
     grad_fn_name: str | None = None,
     default_dtype: str = "float32",
     type_name: str = "tensor",
+    tangent: str | None = None,
 ) -> str:
     """The text of a tensor, ``repr`` and ``str`` alike.
 
     Shapes: any. The dtype is named unless it is the default one, its complex, int64 or bool; of an empty tensor, unless it is the
-    default one. ``grad_fn_name`` stands in for ``requires_grad``. A subclass of Tensor gives its own ``type_name``.
+    default one. ``grad_fn_name`` stands in for ``requires_grad``. A subclass of Tensor gives its own ``type_name``; a
+    dual tensor the text of its ``tangent``.
     Source: torch.Tensor.__repr__.
 
     >>> print(format_tensor(np.array([[1.0, 2.5], [-3.0, np.nan]]), grad_fn_name="AddBackward0"))
@@ -147,6 +149,8 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return _end(prefix + text, suffixes, len(prefix), how.linewidth)
 
 

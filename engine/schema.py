@@ -141,7 +141,12 @@ def _is_number(value: object) -> bool:
 
 
 def _zero_dim(value: object) -> bool:
-    return isinstance(value, tensor_type[0]) and value.ndim == 0 and not value.requires_grad  # type: ignore[attr-defined]
+    if not isinstance(value, tensor_type[0]):
+        return False
+    t: Any = value
+    return (
+        t.ndim == 0 and not t.requires_grad and not getattr(t._meta, "tangents", None)
+    )  # else its derivative would be lost
 
 
 class _Unfit(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import dtypes, printing, schema
+from engine.duals import tangent_text
 from engine.errors import ArgumentError, AutogradError, DtypeError, LeafError, TensorError, ViewError
 from engine.grad_mode import InferenceCell, detours, fresh_cell, inference_enabled, refuse_in_transform
 from engine.layout import Size
@@ -338,6 +339,7 @@ class Tensor(TensorMethods, Scalars, Storage):
             requires_grad=type(node) is AccumulateGrad,
             grad_fn_name=name,
             default_dtype=dtypes.get_default_dtype().name,
+            tangent=tangent_text(self),
         )
 
     def __format__(self, spec: str) -> str:

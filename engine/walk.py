@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.apply import check_nan, record_where
+from engine.duals import give, levels, tangent_of
 from engine.errors import AutogradError, GraphFreedError
 from engine.node import AccumulateGrad, Edge, Meta, Node, Port
 from engine.plan import Plan
@@ -234,7 +235,7 @@ class Walk:
                 p = fit_tensor(p, edge.shape, edge.dtype)  # noqa: PLW2901 - as in ``run``
             self._arrive(edge, p)
 
-    def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:  # noqa: PLR0912 - all that few nodes need
+    def _run_one(self, node: Node, plan: Plan, g: Any, saved: tuple[Any, ...]) -> None:  # noqa: PLR0912, PLR0915 - all that few nodes need
         """The long way: hooks, captured gradients, traces, tensors, several outputs, or a part of the graph only."""
         extra = node.extra
         several = extra is not None and extra.outputs is not None
@@ -266,6 +267,8 @@ class Walk:
 
             saved = unpacked(saved)
         arguments = self._tensors(node, saved) if self.create and plan.saves else saved
+        if extra is not None and extra.tangents and self.create:
+            arguments = _carrying(arguments, extra.tangents)
         try:
             produced: Any = plan.backward(upstream, arguments, node.attrs)
         except AutogradError as error:
@@ -378,6 +381,17 @@ class Walk:
             else:
                 out.append(value)
         return tuple(out)
+
+
+def _carrying(arguments: tuple[Any, ...], tangents: dict[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Saved values as tensors that carry what they carried in forward mode."""
+    for level in levels.get():
+        for argument, tangent in zip(arguments, tangents.get(level, ()), strict=False):
+            pairs = zip(argument, tangent, strict=True) if type(tangent) is list else ((argument, tangent),)
+            for t, moved in pairs:
+                if moved is not None and tangent_of(t, level) is None:
+                    give(t, level, moved)
+    return arguments
 
 
 def _rebuilt(value: Any, edge: Edge | None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine import grad_mode
-from engine.autograd import function, functional, graph
+from engine.autograd import forward_ad, function, functional, graph
 from engine.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -24,6 +24,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "functional",
     "grad",

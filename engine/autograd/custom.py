@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.duals import Level, below, give, tangent_of, unlike
 from engine.errors import AutogradError, GraphFreedError, LeafError
 from engine.grad_mode import detours, no_grad
 from engine.node import AccumulateGrad, Edge, Extra, Node, Packed, Port, saved_hooks, sequence
@@ -24,7 +25,7 @@ from engine.write import check_writable, set_history
 if TYPE_CHECKING:
     from engine.autograd.function import Function
 
-__all__ = ["CustomNode", "CustomPlan", "FunctionCtx", "own", "record"]
+__all__ = ["CustomNode", "CustomPlan", "FunctionCtx", "own", "push", "record"]
 
 
 class FunctionCtx:
@@ -38,6 +39,7 @@ class FunctionCtx:
         self._records: tuple[Any, ...] | None = None
         self._given: tuple[Any, ...] | None = None  # saved tensors as one example of a batch sees them
         self._node: Any = None
+        self._for_forward: tuple[Tensor | None, ...] | None = None
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -50,7 +52,13 @@ class FunctionCtx:
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Accepted for PyTorch's programs; forward mode differentiates what backward is made of."""
+        """Keep tensors for ``jvp``, which finds them in ``saved_tensors``."""
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_forward can only save variables, but argument {i} is of type {type(t).__name__}"
+                )
+        self._for_forward = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say which inputs forward changed in place; they must be among the outputs."""
@@ -71,6 +79,8 @@ class FunctionCtx:
         """What was saved, with its history. Errors: RuntimeError after it was freed, or changed in place."""
         if self._given is not None:
             return self._given
+        if self._for_forward is not None:
+            return self._for_forward
         node = self._node() if self._node is not None else None
         records = self._records if self._records is not None or node is None else node.saved
         if records is None:
@@ -130,13 +140,14 @@ class CustomNode(Node):
 class CustomPlan(Plan):
     """The plan of one custom function's nodes. first: which gradient comes first, where the node writes into a view of another base."""
 
-    __slots__ = ("first", "function", "node_type")
+    __slots__ = ("first", "function", "node_type", "pushes")
 
     def __init__(self, function: type[Function], first: int = 0, name: str | None = None) -> None:
         name = name or f"{function.__name__}Backward"
         super().__init__(OPS["_as_strided_chain"][0], 0, name, (), self.run, True)
         self.function = function
         self.first = first
+        self.pushes = "jvp" in vars(function)
         self.node_type = type(name, (CustomNode,), {"__slots__": ()})
         self.arrays = (0,)
 
@@ -273,6 +284,34 @@ def record(
         elif node_of(o) is None:
             o._node = edge
     ctx._dirty = ctx._non_differentiable = ()
+
+
+def push(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: list[Any], level: Level) -> None:
+    """Ask a function's ``jvp`` for the tangents of its outputs at a level of forward mode, and let them carry these.
+
+    Errors: RuntimeError for another number of tangents than of outputs, or for what is no tensor.
+    """
+    given = [tangent_of(a, level) if isinstance(a, Tensor) else None for a in args]
+    if ctx._materialize:
+        given = [
+            wrap(np.zeros_like(a._array)) if g is None and isinstance(a, Tensor) and a.dtype.differentiable else g
+            for a, g in zip(args, given, strict=True)
+        ]
+    with below(level):
+        answer = cls.jvp(ctx, *given)
+    found = answer if isinstance(answer, tuple) else (answer,)
+    if len(found) != len(outputs):
+        raise AutogradError(
+            f"Function's jvp returned an invalid number of forward gradients (expected {len(outputs)} but got {len(found)})"
+        )
+    for k, (o, t) in enumerate(zip(outputs, found, strict=True)):
+        if t is not None and not isinstance(t, Tensor):
+            raise AutogradError(f"expected Variable or None (got {type(t).__name__}) for grad output {k}.")
+        if t is None or not isinstance(o, Tensor) or not o.dtype.differentiable:
+            continue
+        if tuple(t.shape) != tuple(o.shape):
+            raise AutogradError(unlike(o, t))
+        give(o, level, t)
 
 
 def _written(o: Tensor, edge: Edge, inputs: list[Tensor]) -> None:

@@ -26,8 +26,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from engine.autograd.custom import CustomPlan, FunctionCtx, own, record
+from engine.autograd.custom import CustomPlan, FunctionCtx, own, push, record
 from engine.batching import level_of, levels
+from engine.duals import below, innermost, outside_levels
 from engine.errors import AutogradError, TensorError
 from engine.grad_mode import depth, grad_enabled, no_grad
 from engine.hollow import UNKNOWN, active_listener
@@ -84,7 +85,7 @@ class Function:
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-        """The derivative along tangents of the inputs, for programs of PyTorch; forward mode here goes by ``backward``."""
+        """The tangents of the outputs, given one for each input (None for what is no tensor)."""
         raise NotImplementedError(
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
@@ -130,7 +131,8 @@ class Function:
         edges = [node_of(t) for t in tensors]
         recording = grad_enabled.get() and any(e is not None for e in edges)
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and node_of(a) is not None for a in args)
-        with no_grad():
+        varied = innermost(args)
+        with no_grad(), outside_levels():
             if with_context:
                 out = cls.forward(*args)
                 cls.setup_context(ctx, args, out)
@@ -149,6 +151,11 @@ class Function:
         outputs = [own(o, tensors, ctx) for o in outputs]
         if recording and any(isinstance(o, Tensor) for o in outputs):
             record(cls, ctx, args, tensors, edges, outputs, several)
+        while varied is not None:
+            push(cls, ctx, args, outputs, varied)
+            with below(varied):
+                varied = innermost(args)
+        ctx._for_forward = None
         return tuple(outputs) if several else outputs[0]
 
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from engine.backward import grad
+from engine.batching import batched, front, mapping
+from engine.duals import give, opened, tangent_of
 from engine.errors import ArgumentError, AutogradError
+from engine.forward import point
 from engine.grad_mode import enable_grad
 from engine.rules import rules
-from engine.tensor import Tensor
+from engine.tensor import Tensor, wrap
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -254,26 +259,35 @@ def _reverse(outputs: Pieces, leaves: Pieces, create: bool, strict: bool) -> lis
     return found
 
 
-def _forward(outputs: Pieces, leaves: Pieces, create: bool) -> list[Pieces]:
-    columns: list[list[Any]] = [[] for _ in outputs]
-    for i, leaf in enumerate(leaves):
-        for k, _ in enumerate(outputs):
-            columns[k].append([])
-        for j in range(leaf.numel()):
-            tangents = [rules.zeros_like(t) for t in leaves]
-            one = rules.zeros_like(rules.reshape(leaf.detach(), (-1,)))
-            one[j] = 1
-            tangents[i] = rules.reshape(one, tuple(leaf.shape))
-            pushed = _push(outputs, leaves, tuple(tangents), create, strict=False)
-            for k, p in enumerate(pushed):
-                columns[k][i].append(p)
-    return [
-        tuple(
-            rules.reshape(rules.stack(column, -1), (*output.shape, *leaf.shape))
-            for column, leaf in zip(columns[k], leaves, strict=True)
-        )
-        for k, output in enumerate(outputs)
-    ]
+def _forward(func: Callable[..., Any], given: Pieces) -> tuple[list[Pieces], bool]:
+    """All unit vectors of the inputs are pushed through one run, on dual tensors whose tangents are batches."""
+    sizes = [t.numel() for t in given]
+    total = sum(sizes)
+    starts = [sum(sizes[:k]) for k in range(len(sizes))]
+    basis = []
+    for t, start, size in zip(given, starts, sizes, strict=True):
+        block = np.zeros((total, size), t._array.dtype)
+        np.fill_diagonal(block[start : start + size], 1)
+        basis.append(wrap(block.reshape((total, *t.shape))))
+    with opened() as level:
+        points = [rules.alias(t.detach()) for t in given]
+        with mapping(total, "error") as batch:
+            for p, b in zip(points, basis, strict=True):
+                give(p, level, batched(b, batch.depth))
+            outputs, several = _called(func, tuple(points), "jacobian")
+            moved = [tangent_of(o, level) for o in outputs]
+            whole = [None if t is None else front(t, batch.depth, total) for t in moved]
+    columns: list[Pieces] = []
+    for o, pushed in zip(outputs, whole, strict=True):
+        parts = []
+        for i, start, size in zip(given, starts, sizes, strict=True):
+            shape = (*o.shape, *i.shape)
+            if pushed is None:
+                parts.append(rules.new_zeros(o.detach(), shape))
+            else:
+                parts.append(rules.reshape(rules.movedim(rules.narrow(pushed, 0, start, size), 0, -1), shape))
+        columns.append(tuple(parts))
+    return [tuple(p.detach() for p in row) for row in columns], several
 
 
 def jacobian(
@@ -287,7 +301,7 @@ def jacobian(
     """The Jacobian of ``func``: for each output and input a tensor of shape (output, input).
 
     strategy: "reverse-mode" (a walk for each element of the outputs) or "forward-mode" (one for each element of the inputs, which
-    needs ``vectorize``). Source: torch.autograd.functional.jacobian.
+    needs ``vectorize``, and runs the function on dual tensors). Source: torch.autograd.functional.jacobian.
 
     >>> import engine as torch
     >>> jacobian(lambda x: x**2, torch.tensor([1.0, 2.0]))
@@ -306,17 +320,21 @@ def jacobian(
         )
     if strategy == "forward-mode" and not vectorize:
         raise AutogradError(
-            'torch.autograd.functional.jacobian: `strategy="forward-mode"` is only supported with `vectorize=True`.'
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
         )
-    with enable_grad():
-        given, many = _tuple(inputs, "inputs", "jacobian")
-        leaves = _leaves(given, create_graph)
-        outputs, several = _called(func, leaves, "jacobian")
-        rows = (
-            _forward(outputs, leaves, create_graph)
-            if strategy == "forward-mode"
-            else _reverse(outputs, leaves, create_graph, strict)
+    if strict and vectorize:
+        raise AutogradError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
+            "`strict=False` or `vectorize=False`."
         )
+    given, many = _tuple(inputs, "inputs", "jacobian")
+    if strategy == "forward-mode":
+        rows, several = _forward(func, given)
+    else:
+        with enable_grad():
+            leaves = _leaves(given, create_graph)
+            outputs, several = _called(func, leaves, "jacobian")
+            rows = _reverse(outputs, leaves, create_graph, strict)
     done = tuple(_finished(row, many, create_graph) for row in rows)
     return done if several else done[0]
 
@@ -338,7 +356,8 @@ def hessian(
     """
     _, many = _tuple(inputs, "inputs", "hessian")
 
-    def gradient(*leaves: Tensor) -> Any:
+    def gradient(*given: Tensor) -> Any:
+        leaves = given if outer_jacobian_strategy == "reverse-mode" else tuple(map(point, given))
         outputs, several = _called(func, leaves, "hessian")
         _scalar(outputs, several, "hessian")
         found = _pull(outputs, leaves, None, True, strict)

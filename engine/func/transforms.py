@@ -7,42 +7,44 @@ the derivatives of a batch.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, Final, Self
 
 import numpy as np
 
-from engine.backward import grad as walk_back
-from engine.batching import behind, everywhere, front, level_of, mapped, size_of
+from engine.batching import everywhere
+from engine.duals import released
 from engine.errors import AutogradError, InvalidValueError, LeafError
+from engine.forward import point, pull
 from engine.func.tree import flatten, leaves_of
 from engine.func.vmap import vmap
 from engine.grad_mode import depth, enable_grad
 from engine.node import AccumulateGrad, Port
 from engine.rules import rules
-from engine.tensor import Tensor, begun, node_of, wrap
+from engine.tensor import Tensor, node_of, wrap
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
+__all__ = ["grad", "grad_and_value", "jacrev", "vjp"]
+
+
+reversing: Final[ContextVar[bool]] = ContextVar("walks_back", default=False)
+"""Whether a transform that walks back is around: what one inside it answers keeps its graph."""
 
 
 class _Transform:
     """One derivative being taken: inside it operators record, and the transforms within know that a graph is wanted."""
 
     def __enter__(self) -> Self:
-        self.nested = depth.get() > 0
-        self.token = depth.set(depth.get() + 1)
+        self.nested = reversing.get()
+        self.tokens = depth.set(depth.get() + 1), reversing.set(True)
         self.mode = enable_grad()
         self.mode.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.mode.__exit__(*exc)
-        depth.reset(self.token)
-
-
-def _point(t: Tensor) -> Tensor:
-    """A point to differentiate at: connected to what it came from, if that is recorded."""
-    return rules.alias(t) if t.requires_grad else begun(t.detach())
+        depth.reset(self.tokens[0])
+        reversing.reset(self.tokens[1])
 
 
 def _writable(point: Tensor) -> Tensor:
@@ -71,37 +73,9 @@ def _points(tree: Any, function: str) -> tuple[list[Any], Any]:
             raise AutogradError(
                 f"only Tensors of floating point dtype can require gradients\n({function}: got {leaf.dtype})"
             )
-    points = [everywhere(leaf, _point) for leaf in leaves]
+    points = [everywhere(leaf, point) for leaf in leaves]
     forward = function in {"jvp", "linearize"}
     return points, build([everywhere(p, _writable) for p in points] if forward else points)
-
-
-def _pull(outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], create: bool) -> list[Tensor]:
-    """Gradients of weighted outputs for inputs, at all levels of batching; zeros where nothing flows."""
-    live = [k for k, o in enumerate(outputs) if o.requires_grad]
-    found: list[Tensor | None] = [None] * len(inputs)
-    if live and inputs:
-        found = _pulled([outputs[k] for k in live], list(inputs), [weights[k] for k in live], create)
-    return [rules.zeros_like(t) if f is None else f for f, t in zip(found, inputs, strict=True)]
-
-
-def _pulled(outputs: list[Any], inputs: list[Any], weights: list[Any], create: bool) -> list[Any]:
-    level = level_of([*outputs, *inputs])
-    if level == 0:
-        rows = level_of(weights) > 0  # one graph, a batch of weights: the rules run on batched tensors
-        return list(
-            walk_back(outputs, inputs, weights, retain_graph=True, create_graph=create or rows, allow_unused=True)
-        )
-    size = size_of([*outputs, *inputs], level)
-    if not all(mapped(i, level) for i in inputs):
-        raise AutogradError("a derivative was asked for at a point that was not made inside the mapped function")
-    found = _pulled(
-        [front(o, level, size) for o in outputs],
-        [i.physical for i in inputs],
-        [front(w, level, size) for w in weights],
-        create,
-    )
-    return [None if f is None else behind(f, level) for f in found]
 
 
 def _keeps(nested: bool, given: Sequence[Any], outputs: Sequence[Any], points: Sequence[Any]) -> bool:
@@ -109,6 +83,11 @@ def _keeps(nested: bool, given: Sequence[Any], outputs: Sequence[Any], points: S
     if nested or any(isinstance(g, Tensor) and g.requires_grad for g in given):
         return True
     own = {id(_bottom_node(p)) for p in points}
+    return any(type(node) is AccumulateGrad and id(node) not in own for node in _nodes_behind(outputs))
+
+
+def _nodes_behind(outputs: Sequence[Any]) -> Iterator[Any]:
+    """The nodes from which outputs come, each once; the graph of what is batched is that of the whole batch."""
     seen: set[int] = set()
     stack = [n for o in outputs if (n := _bottom_node(o)) is not None]
     while stack:
@@ -117,12 +96,8 @@ def _keeps(nested: bool, given: Sequence[Any], outputs: Sequence[Any], points: S
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if type(node) is AccumulateGrad:
-            if id(node) not in own:
-                return True
-            continue
+        yield node
         stack += [e for e in node.edges if e is not None]
-    return False
 
 
 def _bottom_node(t: Any) -> Any:
@@ -132,7 +107,7 @@ def _bottom_node(t: Any) -> Any:
 
 
 def _done(found: Sequence[Tensor], keeps: bool) -> list[Tensor]:
-    return list(found) if keeps else [f.detach() for f in found]
+    return list(found) if keeps else [released(f) for f in found]
 
 
 def _released(aux: Any, keeps: bool) -> Any:
@@ -140,7 +115,7 @@ def _released(aux: Any, keeps: bool) -> Any:
     if keeps:
         return aux
     if isinstance(aux, Tensor):
-        return aux.detach()
+        return released(aux)
     if isinstance(aux, dict):
         return {k: _released(v, keeps) for k, v in aux.items()}
     if type(aux) in (list, tuple):
@@ -189,9 +164,9 @@ def grad_and_value(
                     f"grad can be implicitly created only for real scalar outputs but got {result.dtype}"
                 )
             keeps = _keeps(transform.nested, leaves_of(chosen), [result], points)
-            found = _done(_pull([result], points, [_ones(result)], keeps), keeps)
+            found = _done(pull([result], points, [_ones(result)], keeps), keeps)
             gradient = flatten(chosen)[1](found)
-            value, aux = result if keeps else result.detach(), _released(aux, keeps)
+            value, aux = result if keeps else released(result), _released(aux, keeps)
         gradient = gradient[0] if single else gradient
         return gradient, ((value, aux) if has_aux else value)
 
@@ -289,87 +264,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"{[list(w.shape) for w in given]}"
             )
         with enable_grad():
-            kept = keeps or depth.get() > 0 or any(w.requires_grad for w in given)
-            return structure(_done(_pull(outputs, points, given, kept), kept))
+            kept = keeps or reversing.get() or any(w.requires_grad for w in given)
+            return structure(_done(pull(outputs, points, given, kept), kept))
 
     return (shown, pull_back, aux) if has_aux else (shown, pull_back)
-
-
-def _pushed(outputs: Sequence[Any], points: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any]]:
-    """What pushes tangents forward: the pull-back is linear in its weights, and its own pull-back is the push-forward."""
-    weights = [everywhere(rules.zeros_like(o.detach()), _point) for o in outputs]
-    pulled = _pull(outputs, points, weights, True)
-    return lambda tangents: _pull(pulled, weights, list(tangents), True)
-
-
-def jvp(
-    func: Callable[..., Any],
-    primals: Any,
-    tangents: Any,
-    *,
-    strict: bool = False,  # noqa: ARG001 - PyTorch's signature
-    has_aux: bool = False,
-) -> Any:
-    """The outputs of ``func``, and its derivative along ``tangents`` (with ``has_aux`` also aux). Source: torch.func.jvp.
-
-    >>> import engine as torch
-    >>> jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
-    (tensor(0.), tensor(2.))
-    """
-    if not isinstance(primals, tuple):
-        raise AutogradError(
-            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
-        )
-    given, inputs = leaves_of(tangents), leaves_of(primals)
-    if len(given) != len(inputs) or not isinstance(tangents, tuple):
-        raise AutogradError(
-            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if primals is a "
-            f"tuple of 3 tensors, tangents also must be. Got primals with {len(inputs)} and tangents with {len(given)} tensors"
-        )
-    if not inputs:
-        raise AutogradError("jvp(f, primals, tangents): Expected primals to contain at least one Tensor.")
-    for p, t in zip(inputs, given, strict=True):
-        if isinstance(p, Tensor) and p.shape != t.shape:
-            raise AutogradError(
-                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
-                f"Tensor is of size {list(p.shape)} while the given forward gradient is of size {list(t.shape)}."
-            )
-    with _Transform() as transform:
-        points, built = _points(primals, "jvp")
-        nodes = [_bottom_node(p) for p in points]
-        result = func(*built)
-        _untouched(points, nodes)
-        aux = None
-        if has_aux:
-            result, aux = _pair(result, "jvp(f, primals, tangents)")
-        outputs, build = _outputs(result, "jvp(f, primals, tangents)")
-        keeps = _keeps(transform.nested, [*leaves_of(primals), *given], outputs, points)
-        moved = _pushed(outputs, points)(given)
-    answer = build(_done(outputs, keeps)), build(_done(moved, keeps))
-    return (*answer, aux) if has_aux else answer
-
-
-def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """The outputs of ``func``, and a function that pushes tangents forward at this point. Source: torch.func.linearize.
-
-    >>> import engine as torch
-    >>> out, push = linearize(torch.sin, torch.tensor(0.0))
-    >>> push(torch.tensor(3.0))
-    tensor(3.)
-    """
-    with _Transform() as transform:
-        points, built = _points(primals, "linearize")
-        nodes = [_bottom_node(p) for p in points]
-        outputs, build = _outputs(func(*built), "jvp(f, primals, tangents)")
-        _untouched(points, nodes)
-        keeps = _keeps(transform.nested, leaves_of(primals), outputs, points)
-        move = _pushed(outputs, points)
-
-    def push(*tangents: Any) -> Any:
-        with enable_grad():
-            return build(_done(move(leaves_of(tangents)), keeps))
-
-    return build(_done(outputs, keeps)), push
 
 
 def _basis(like: Sequence[Tensor]) -> list[Tensor]:
@@ -433,67 +331,3 @@ def jacrev(
         return (answer, kept[0]) if has_aux else answer
 
     return jacobian
-
-
-def jacfwd(
-    func: Callable[..., Any],
-    argnums: int | tuple[int, ...] = 0,
-    has_aux: bool = False,
-    *,
-    randomness: str = "error",
-) -> Callable[..., Any]:
-    """A function that answers the Jacobian, by pushing all unit vectors of the inputs forward at once. Source: torch.func.jacfwd.
-
-    >>> import engine as torch
-    >>> jacfwd(torch.sin)(torch.tensor([0.0, 0.0]))
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
-
-    @functools.wraps(func)
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
-        chosen, single = _chosen(args, argnums)
-        kept: list[Any] = []
-
-        def of_chosen(*values: Any) -> Any:
-            result = func(*_placed(args, argnums, values), **kwargs)
-            if has_aux:
-                result, aux = _pair(result, "jacfwd(f)(*args)")
-                kept.append(aux)
-            return result
-
-        out, push = linearize(of_chosen, *chosen)
-        inputs, structure = flatten(chosen)
-        outputs, build = flatten(out)
-        basis = _basis(inputs)
-
-        def column(*tangents: Any) -> Any:
-            return tuple(leaves_of(push(*structure(list(tangents)))))
-
-        columns = vmap(column, randomness=randomness)(*basis)
-        blocks = []
-        for o, c in zip(outputs, columns, strict=True):
-            start = 0
-            parts = []
-            for i in inputs:
-                n = i.numel()
-                part = rules.movedim(rules.narrow(c, 0, start, n), 0, -1)
-                parts.append(rules.reshape(part, (*o.shape, *i.shape)))
-                start += n
-            tree = structure(parts)
-            blocks.append(tree[0] if single else tree)
-        answer = build(blocks)
-        return (answer, kept[0]) if has_aux else answer
-
-    return jacobian
-
-
-def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
-    """A function that answers the matrix of second derivatives: ``jacfwd`` of ``jacrev``. Source: torch.func.hessian.
-
-    >>> import engine as torch
-    >>> hessian(lambda x: (x**3).sum())(torch.tensor([1.0, 2.0]))
-    tensor([[ 6.,  0.],
-            [ 0., 12.]])
-    """
-    return jacfwd(jacrev(func, argnums), argnums)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.domain import Domain, in_single
+from engine.duals import differentiated
 from engine.errors import DtypeError, ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import lean, rules
@@ -166,7 +167,7 @@ def _fuses(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float) -
         and all(len(s) == 4 and 0 not in s for s in shapes)
         and shapes[0][:2] == shapes[1][:2] == shapes[2][:2]
         and query.dtype.name.startswith("float")
-        and (attn_mask is None or (len(attn_mask.shape) in (2, 4) and not getattr(attn_mask, "requires_grad", False)))
+        and (attn_mask is None or (len(attn_mask.shape) in (2, 4) and not differentiated(attn_mask)))
     )
 
 

@@ -74,6 +74,13 @@ def _to_angle(g: Any, result: Any) -> Any:
     return rules.real(rules.mul(g.conj(), rules.mul(result, 1j)))
 
 
+def _turned_tangent(angle: Any, result: Any, abs_t: Any, angle_t: Any) -> Any:
+    """Of r·exp(iφ) along (dr, dφ): dr·exp(iφ) + i·dφ times it; right below 0, too, where the gradient's sign of r is PyTorch's."""
+    along = 0 if abs_t is None else rules.polar(rules.expand_as(abs_t, result), rules.expand_as(angle, result))
+    across = 0 if angle_t is None else rules.mul(result, 1j) * angle_t
+    return along + across
+
+
 @op(
     "polar(Tensor abs, Tensor angle) -> Tensor",
     meta=lambda abs, angle: _parts_meta(abs, angle, "polar"),
@@ -81,6 +88,7 @@ def _to_angle(g: Any, result: Any) -> Any:
     forms="function",
     samples=pairs(0.3, 2.0),
     vjp={"abs": _to_modulus, "angle": _to_angle},
+    jvp=_turned_tangent,
 )
 def polar(abs: Any, angle: Any) -> Any:
     """A complex tensor of its moduli and its angles in radians.

@@ -10,6 +10,7 @@ from scipy.linalg import get_lapack_funcs
 
 from engine import dtypes
 from engine.domain import spoken
+from engine.duals import differentiated
 from engine.errors import TensorError, UnsupportedDtypeError
 from engine.matrices import adjoint, failed, floating, heavy, is_complex, on_diagonal, plain, real_of, square
 from engine.op import Estimate, Sample, Spec, op
@@ -63,6 +64,15 @@ def _to_definite(g: Any, result0: Any, upper: Any) -> Any:
     return rules.linalg_solve_triangular(factor, inner, upper=False, left=False)
 
 
+def _definite_tangent(input_t: Any, result0: Any, upper: Any) -> tuple[Any, None]:
+    """L times the lower triangle, its diagonal halved, of L⁻¹ dA L⁻ᴴ; of all of dA, as PyTorch's."""
+    factor = adjoint(result0) if upper else result0
+    inner = rules.linalg_solve_triangular(factor, input_t, upper=False)
+    inner = rules.linalg_solve_triangular(adjoint(factor), inner, upper=True, left=False)
+    lower = factor @ rules.where(on_diagonal(inner.shape[-1]), 0.5 * inner, rules.tril(inner))
+    return (adjoint(lower) if upper else lower), None
+
+
 def _cholesky_meta(A: Spec, upper: bool = False, check_errors: bool = False) -> Estimate:
     square(A, "linalg.cholesky")
     floating(A, "linalg.cholesky", "cholesky_cpu")
@@ -76,6 +86,7 @@ def _cholesky_meta(A: Spec, upper: bool = False, check_errors: bool = False) -> 
     names=("linalg.cholesky_ex",),
     samples=over(*_definites(), Sample(_definite(3, 3), upper=True)),
     vjp={"input": _to_definite},
+    jvp=_definite_tangent,
 )
 def linalg_cholesky_ex(input: Any, upper: Any, check_errors: Any) -> Any:
     """Cholesky factors of Hermitian positive-definite matrices, and for each 0 or the order of the minor that was not positive.
@@ -176,6 +187,13 @@ def _to_hermitian(grads: Any, result0: Any, result1: Any) -> Any:
     return result1 @ (inner @ adjoint(result1))
 
 
+def _hermitian_tangent(A_t: Any, result0: Any, result1: Any) -> tuple[Any, Any]:
+    """The diagonal of VᴴdA V, and V (VᴴdA V / E) without that diagonal; of all of dA, as PyTorch's."""
+    inner = adjoint(result1) @ (A_t @ result1)
+    values = rules.real(rules.diagonal(inner, 0, -2, -1))
+    return values, result1 @ rules.where(on_diagonal(result0.shape[-1]), 0, inner / _gaps(result0))
+
+
 def _eigh_check(A: Any, UPLO: str) -> None:
     square(A, "linalg.eigh")
     if UPLO.upper() not in ("L", "U"):
@@ -198,6 +216,7 @@ def _eigh_meta(A: Spec, UPLO: str, compute_v: bool = True) -> Estimate:
     forms="",
     samples=over(*_definites(), Sample(_definite(3, 3), "U")),
     vjp={"A": _to_hermitian},
+    jvp=_hermitian_tangent,
 )
 def _linalg_eigh(A: Any, UPLO: Any, compute_v: Any) -> Any:
     """Eigenvalues and, where asked for, eigenvectors. Gradient: V (diag(gL) + skew(Vᴴ gV)/2E) Vᴴ. Source: torch.linalg.eigh."""
@@ -247,7 +266,7 @@ def linalg_eigvalsh(input: Any, UPLO: Any) -> Any:
     >>> torch.linalg.eigvalsh(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
     tensor([1., 3.])
     """
-    return rules._linalg_eigh(input, UPLO, getattr(input, "requires_grad", False))[0]
+    return rules._linalg_eigh(input, UPLO, differentiated(input))[0]
 
 
 # -- singular values ----------------------------------------------------------------------------------------------------
@@ -392,4 +411,4 @@ def linalg_svdvals(A: Any, driver: Any) -> Any:
     >>> torch.linalg.svdvals(torch.tensor([[3.0, 0.0], [0.0, 2.0]]))
     tensor([3., 2.])
     """
-    return rules._linalg_svd(A, False, getattr(A, "requires_grad", False), driver=driver)[1]
+    return rules._linalg_svd(A, False, differentiated(A), driver=driver)[1]

@@ -52,6 +52,19 @@ def _to_logs(g: Any, input: Any, result: Any, dim: int) -> Any:
     return up - down
 
 
+def _logs_tangent(input: Any, input_t: Any, result: Any, dim: int) -> Any:
+    """The running sums of exp(input)·tangent over those of exp(input), both times exp(-max)."""
+    if not input.ndim or 0 in input.shape:
+        return input_t
+    top = rules.amax(rules.real(input), dim, True)
+    top = rules.where(rules.abs(top) == float("inf"), 0, top)
+    parts = rules.exp(input - top)
+    whole = rules.cumsum(parts, dim)
+    empty = whole == 0
+    slope = rules.cumsum(parts * input_t, dim) / rules.where(empty, 1, whole)
+    return rules.where(empty | rules.isinf(rules.real(result)), 0, slope)
+
+
 def _log_add(a: Any, b: Any) -> Any:
     """log(exp(a) + exp(b)) for complex numbers, from the one with the larger real part."""
     swap = b.real > a.real
@@ -65,6 +78,7 @@ def _log_add(a: Any, b: Any) -> Any:
     kind="opaque",
     samples=lambda: [Sample(*s.args[:2], tags=s.tags) for s in reductions()()],
     vjp={"input": _to_logs},
+    jvp=_logs_tangent,
 )
 def logcumsumexp(input: Any, dim: Any) -> Any:
     """The logarithms of the running sums of exponentials along a dim, without overflow on the way.

@@ -53,6 +53,7 @@ _NUMBERS = np.array([[0, 2], [2, 1]])
             g, indices, weight_shape[0], padding_idx, scale_grad_by_freq
         )
     },
+    jvp=lambda weight_t, indices: rules.embedding(weight_t, indices),
 )
 def embedding(weight: Any, indices: Any, padding_idx: Any, scale_grad_by_freq: Any, sparse: Any) -> Any:
     """Rows of ``weight`` by number.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.domain import same_dtype, spoken
+from engine.duals import differentiated
 from engine.errors import ShapeError, TensorError, UnsupportedDtypeError
 from engine.op import Estimate, Sample, Spec, op
 from engine.rules import adjoint, bmm, mm, rules
@@ -307,7 +308,7 @@ def matmul(input: Any, other: Any) -> Any:
 
 def _folds(many: Any, few: Any) -> bool:
     """Whether a batch is folded into rows of one matrix, as PyTorch's should_fold decides."""
-    if getattr(few, "requires_grad", False) or few.ndim == 1:
+    if differentiated(few) or few.ndim == 1:
         return True
     if not many.size if isinstance(many, np.ndarray) else not many.numel():
         return True

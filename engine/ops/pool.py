@@ -11,6 +11,7 @@ import numpy as np
 
 from engine import dtypes
 from engine.domain import real
+from engine.duals import differentiated, levels
 from engine.grad_mode import grad_enabled
 from engine.op import Estimate, Op, Sample, Spec, op
 from engine.pooling import Windows, windows
@@ -224,7 +225,7 @@ def _max_meta(d: int) -> Callable[..., Any]:
 
 
 def _max_pool(input: Any, d: int, args: tuple[Any, ...], return_indices: bool) -> Any:
-    if not return_indices and not (getattr(input, "requires_grad", False) and grad_enabled.get()):
+    if not return_indices and not (differentiated(input) and (grad_enabled.get() or levels.get())):
         return rules._max_pool_values(input, d, *args)
     values, indices = getattr(rules, f"max_pool{d}d_with_indices")(input, *args)
     return (values, indices) if return_indices else values

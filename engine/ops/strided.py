@@ -235,6 +235,16 @@ def _to_strided(g: Any, input_shape: Any, size: Any, stride: Any, storage_offset
     return rules.put(zeros(input_shape, g), places, taken)
 
 
+def _scattered_tangent(
+    input: Any, src: Any, input_t: Any, src_t: Any, size: Any, stride: Any, storage_offset: Any
+) -> Any:
+    """The same of the tangents: the true derivative, which the gradient is not the transpose of."""
+    into = rules.zeros_like(input) if input_t is None else input_t
+    return rules.as_strided_scatter(
+        into, rules.zeros_like(src) if src_t is None else src_t, size, stride, storage_offset
+    )
+
+
 @op(
     "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     meta=_scatter_meta,
@@ -250,6 +260,7 @@ def _to_strided(g: Any, input_shape: Any, size: Any, stride: Any, storage_offset
         "input": _to_strided,
         "src": lambda g, size, stride, storage_offset: _region(g, size, stride, storage_offset)[1],
     },
+    jvp=_scattered_tangent,
 )
 def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any) -> Any:
     """A copy in which the elements at strides through memory are those of ``src``.

@@ -45,6 +45,7 @@ def _check(input: Any, indices: Any, output_size: Any) -> tuple[int, ...]:
     grad_fn="MaxUnpool2DBackward0",
     samples=over(Sample(array(2, 1, 2), np.array([[[0, 4]], [[3, 1]]]), [2, 3])),
     vjp={"input": lambda g, indices, output_size: rules._max_pool_pick(g, indices, len(output_size))},
+    jvp=lambda input_t, indices, output_size: rules._max_unpool(input_t, indices, output_size),
 )
 def _max_unpool(input: Any, indices: Any, output_size: Any) -> Any:
     """Values at flat places of each plane, zeros elsewhere. Gradient: g at the places. Source: PyTorch's max_unpool2d.
