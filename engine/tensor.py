@@ -334,12 +334,9 @@ class Tensor(TensorMethods, Scalars, Storage):
             name = None if self.grad_fn is None else self.grad_fn.name().rpartition("::")[2]
         except ViewError:  # its base was written, and that it may not follow
             node, name = None, "Invalid"
+        leaf, default, tangent = type(node) is AccumulateGrad, dtypes.get_default_dtype().name, tangent_text(self)
         return printing.format_tensor(
-            self._array,
-            requires_grad=type(node) is AccumulateGrad,
-            grad_fn_name=name,
-            default_dtype=dtypes.get_default_dtype().name,
-            tangent=tangent_text(self),
+            self._array, requires_grad=leaf, grad_fn_name=name, default_dtype=default, tangent=tangent
         )
 
     def __format__(self, spec: str) -> str:

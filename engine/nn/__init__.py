@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+import types
 
 from engine.nn import functional
 
 __all__ = ["functional", "utils"]
 
-utils = ModuleType("engine.nn.utils", "What ``torch.nn.utils`` does with gradients and parameters.")
+utils = types.ModuleType("engine.nn.utils", "What ``torch.nn.utils`` does with gradients and parameters.")
 sys.modules[utils.__name__] = utils  # filled by engine/__init__.py, when there are rows to call

@@ -61,6 +61,7 @@ def test_every_chore_has_its_line_of_help() -> None:
         "bench-service",
         "bench-durable",
         "crash",
+        "drain",
         "damage",
         "schemathesis",
         "soak",
