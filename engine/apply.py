@@ -263,7 +263,9 @@ def _mark_view(op: Op, bound: list[Any], t: Tensor, number: int | None, count: i
     step = Step(op, _attrs(op, bound), number, count, source._array.shape)
     cell = source._version_cell
     t._version_cell = cell
-    if type(cell) is InferenceCell:
+    if (
+        type(cell) is InferenceCell or op.vjp is None
+    ):  # nothing flows through other bytes: it shares memory and version, no more
         return
     base, chain = (source, (step,)) if above is None else (above.base, (*above.chain, step))
     creation: Any = "default"

@@ -4,6 +4,7 @@ from builtins import complex as _complex
 from builtins import float as _float
 from builtins import int as _int
 from builtins import str as _str
+from builtins import type as _type
 from collections.abc import Sequence as _Sequence
 from typing import Any as _Any
 from typing import NamedTuple as _NamedTuple
@@ -94,11 +95,11 @@ def matrix_norm(
     dim: _Sequence[_int] = ...,
     keepdim: _bool = ...,
     *,
-    dtype: _dtype | type[_Any] | None = ...,
+    dtype: _dtype | _type[_Any] | None = ...,
 ) -> _Tensor: ...
 @_overload
 def matrix_norm(
-    input: _Tensor, ord: _Any = ..., *dim: _int, keepdim: _bool = ..., dtype: _dtype | type[_Any] | None = ...
+    input: _Tensor, ord: _Any = ..., *dim: _int, keepdim: _bool = ..., dtype: _dtype | _type[_Any] | None = ...
 ) -> _Tensor: ...
 def matrix_power(input: _Tensor, n: _int) -> _Tensor: ...
 def matrix_rank(
@@ -119,7 +120,7 @@ def norm(
     dim: _int | _Sequence[_int] | None = ...,
     keepdim: _bool = ...,
     *,
-    dtype: _dtype | type[_Any] | None = ...,
+    dtype: _dtype | _type[_Any] | None = ...,
 ) -> _Tensor: ...
 @_overload
 def pinv(
@@ -153,5 +154,5 @@ def vector_norm(
     dim: _int | _Sequence[_int] | None = ...,
     keepdim: _bool = ...,
     *,
-    dtype: _dtype | type[_Any] | None = ...,
+    dtype: _dtype | _type[_Any] | None = ...,
 ) -> _Tensor: ...

@@ -59,6 +59,12 @@ class finfo:  # noqa: N801 - PyTorch's name
         self.resolution = float(f"1e-{found.precision}")
         self.dtype = str(found.dtype)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
     def __repr__(self) -> str:
         return (
             f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
@@ -83,6 +89,12 @@ class iinfo:  # noqa: N801 - PyTorch's name
         self.max = int(found.max)
         self.min = int(found.min)
         self.dtype = str(found.dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -75,6 +75,20 @@ class Storage:
         array = self._in_memory()
         return (array.ctypes.data - owner_of(array).ctypes.data) // array.dtype.itemsize if array.size else 0
 
+    def resize_(self, *sizes: Any, memory_format: memory_format = CONTIGUOUS) -> Tensor:  # noqa: ARG002 - PyTorch's signature
+        """Give this tensor another shape in C order over its memory, in place; more memory is taken where it does not reach.
+
+        What is new holds zeros; other tensors over the old memory keep it to themselves then. Errors: RuntimeError for a tensor that
+        requires grad, and for a negative size. Source: torch.Tensor.resize_.
+        """
+        from engine.memory import resized
+
+        return resized(self, sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)  # type: ignore[arg-type]
+
+    def resize_as_(self, the_template: Tensor, *, memory_format: memory_format = CONTIGUOUS) -> Tensor:  # noqa: ARG002 - PyTorch's signature
+        """As ``resize_``, to the shape of another tensor. Source: torch.Tensor.resize_as_."""
+        return self.resize_(tuple(the_template.shape))
+
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether another tensor sees the same memory in the same way. Source: torch.Tensor.is_set_to."""
         a, b = self._in_memory(), tensor._in_memory()

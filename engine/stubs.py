@@ -28,6 +28,7 @@ from builtins import complex as _complex
 from builtins import float as _float
 from builtins import int as _int
 from builtins import str as _str
+from builtins import type as _type
 from collections.abc import Sequence as _Sequence
 from typing import Any as _Any
 from typing import NamedTuple as _NamedTuple
@@ -54,7 +55,7 @@ TYPES: Final = {
     "bool": "_bool",
     "bool[]": "_Sequence[_bool]",
     "str": "_str",
-    "ScalarType": "_dtype | type[_Any]",
+    "ScalarType": "_dtype | _type[_Any]",
     "Generator": "_Generator",
     "Any": "_Any",
 }

@@ -94,8 +94,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
     >>> import engine as torch
     >>> with dual_level():
-    ...     make_dual(torch.tensor(1.0), torch.tensor(5.0)).sin()
-    tensor(0.8415, tangent=2.7015)
+    ...     make_dual(torch.tensor([1.0]), torch.tensor([5.0])).sin()
+    tensor([0.8415], tangent=tensor([2.7015]))
     """
     here = current.get()
     if here is None or (level is not None and level < 0):

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from engine import dtypes
+from engine.domain import spoken
 from engine.errors import ShapeError, TensorError
 from engine.op import Estimate, Sample, Spec, op
 from engine.places import zeros
@@ -281,3 +283,127 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     out = np.lib.stride_tricks.as_strided(changed[own:], view.shape, view.strides)
     changed[_places(size, stride, offset)] = src
     return np.array(out, order="K")
+
+
+# -- the same bytes as another dtype, and memory at strides of one's own ------------------------------------------------
+
+
+def _seen_as(input: Any, dtype: Any, strides: Any) -> tuple[int, ...]:
+    """The shape of the same bytes in another dtype. Errors: RuntimeError in PyTorch's words where they do not divide."""
+    old, new = input.dtype.itemsize, dtype.itemsize
+    shape = tuple(input.shape)
+    if old == new:
+        return shape
+    names = f"{spoken(input)} as {spoken(Spec((), dtype))} (different element sizes)"
+    if not shape:
+        raise TensorError(f"self.dim() cannot be 0 to view {names}")
+    if strides is not None and strides[-1] != 1:
+        raise TensorError(f"self.stride(-1) must be 1 to view {names}, but got {strides[-1]}")
+    if old > new:
+        return (*shape[:-1], shape[-1] * (old // new))
+    ratio = new // old
+    if shape[-1] % ratio:
+        raise TensorError(f"self.size(-1) must be divisible by {ratio} to view {names}, but got {shape[-1]}")
+    for k, s in enumerate(strides[:-1] if strides is not None else ()):
+        if s % ratio:
+            raise TensorError(f"self.stride({k}) must be divisible by {ratio} to view {names}, but got {s}")
+    return (*shape[:-1], shape[-1] // ratio)
+
+
+@op(
+    "view.dtype(Tensor input, ScalarType dtype) -> Tensor",
+    meta=lambda input, dtype: Spec(_seen_as(input, dtype, None), dtype),
+    kind="view",
+    forms="method",
+    samples=over(
+        Sample(array(2, 4), dtypes.uint8),
+        Sample(np.arange(8, dtype=np.int16), dtypes.int64),
+        Sample(np.array(3, np.int32), dtypes.float32, tags=("0-d",)),
+        Sample(array(0, 2), dtypes.uint8, tags=("empty",)),
+        Sample(np.arange(6, dtype=np.int32).reshape(3, 2).T, dtypes.float32, tags=("non-contiguous",)),
+    ),
+)
+def view_dtype(input: Any, dtype: Any) -> Any:
+    """The same bytes as elements of another dtype, sharing memory; the last dim grows or shrinks with the size of an element.
+
+    It has no derivative. Errors: RuntimeError where the bytes do not divide into elements of the other size, or the last dim is not dense.
+    Source: torch.Tensor.view.
+
+    >>> torch.tensor([1.0, -2.0]).view(torch.int32)
+    tensor([ 1065353216, -1073741824], dtype=torch.int32)
+    """
+    view = np.asarray(input)
+    shape = _seen_as(view, dtype, _steps(view) if view.size else None)
+    ratio = dtype.itemsize // view.itemsize
+    if ratio > 1 and view.size:
+        _, own = _memory(view)
+        if own % ratio:
+            names = f"{spoken(view)} as {spoken(Spec((), dtype))} (different element sizes)"
+            raise TensorError(f"self.storage_offset() must be divisible by {ratio} to view {names}, but got {own}")
+    return view.view(dtype.numpy) if view.size else np.empty(shape, dtype.numpy)
+
+
+OPTIONS = "*, ScalarType? dtype=None, str? device=None, bool requires_grad=False"
+
+
+def _laid_out(size: Any, stride: Any) -> int:
+    """The elements of memory that sizes and strides span. Errors: RuntimeError in PyTorch's words."""
+    if len(size) != len(stride):
+        raise TensorError(f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})")
+    if any(n < 0 for n in size):
+        raise TensorError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+    need = _reach(size, stride, 0)
+    if any(s < 0 for s in stride) or need >= 2**63:
+        raise TensorError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
+    return need
+
+
+def _strided_meta(size: Any, stride: Any, dtype: Any) -> Estimate:
+    spec = Spec(tuple(size), dtype)
+    return Estimate((spec,), max(0, _laid_out(size, stride) * dtype.itemsize - spec.nbytes), spec.numel)
+
+
+def _unset(size: Any, stride: Any, dtype: Any) -> Any:
+    memory = np.zeros(max(_laid_out(size, stride), 1), dtype.numpy)
+    return np.lib.stride_tricks.as_strided(memory, tuple(size), tuple(s * dtype.itemsize for s in stride))
+
+
+@op(
+    f"empty_strided(int[] size, int[] stride, {OPTIONS}) -> Tensor",
+    meta=lambda size, stride, dtype, device, requires_grad: _strided_meta(
+        size, stride, dtype or dtypes.get_default_dtype()
+    ),
+    kind="create",
+    forms="function",
+    samples=over(Sample((2, 3), (1, 2)), Sample((), (), tags=("0-d",)), Sample((2, 0), (4, 1), tags=("empty",))),
+)
+def empty_strided(size: Any, stride: Any, dtype: Any, device: Any, requires_grad: Any) -> Any:
+    """A tensor without values of its own (here: zeros) with these sizes and strides.
+
+    Errors: RuntimeError where the two differ in length, or a stride is negative. Source: torch.empty_strided.
+
+    >>> torch.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+    return _unset(size, stride, dtype or dtypes.get_default_dtype())
+
+
+@op(
+    f"new_empty_strided(Tensor input, int[] size, int[] stride, {OPTIONS}) -> Tensor",
+    meta=lambda input, size, stride, dtype, device, requires_grad: _strided_meta(size, stride, dtype or input.dtype),
+    kind="create",
+    forms="method",
+    samples=over(
+        Sample(array(2), (2, 3), (1, 2)),
+        Sample(np.array(1.5), (), (), tags=("0-d",)),
+        Sample(array(0, 2), (2, 0), (4, 1), tags=("empty",)),
+        Sample(strided(3, 2), (2,), (2,), tags=("non-contiguous",)),
+    ),
+)
+def new_empty_strided(input: Any, size: Any, stride: Any, dtype: Any, device: Any, requires_grad: Any) -> Any:
+    """As ``empty_strided``, in the dtype of this tensor. Source: torch.Tensor.new_empty_strided.
+
+    >>> torch.tensor([1, 2]).new_empty_strided((2, 2), (1, 2)).dtype
+    torch.int64
+    """
+    return _unset(size, stride, dtype or dtypes.of_numpy(input.dtype))
