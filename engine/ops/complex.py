@@ -37,6 +37,7 @@ def conj_complex(input: Any) -> Any:
 def conj(input: Any) -> Any:
     """The complex conjugate of each element; a real tensor is answered itself.
 
+    Of a complex one it is a copy, made at once, where PyTorch's is a view with a mark: a later write into one is not seen in the other.
     Gradient: conj(g). Source: torch.conj.
 
     >>> torch.conj(torch.tensor([1 + 2j]))
