@@ -47,6 +47,12 @@ class Storage:
         """Bytes of all elements."""
         return self._array.size * self._array.dtype.itemsize
 
+    def numel(self) -> int:
+        """The number of elements."""
+        return int(self._array.size)
+
+    nelement = numel
+
     def element_size(self) -> int:
         """Bytes of one element."""
         return self._array.dtype.itemsize

@@ -106,12 +106,6 @@ class Tensor(TensorMethods, Scalars, Storage):
             wrap_dim(dim, self.ndim)
         return self._array.shape[dim]
 
-    def numel(self) -> int:
-        """The number of elements."""
-        return int(self._array.size)
-
-    nelement = numel
-
     # -- autograd --------------------------------------------------------------------------------------------------
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from engine import dtypes
+from engine.determinant import MOST_POINTS, along_circle
 from engine.domain import spoken
 from engine.errors import DtypeError, ShapeError
 from engine.matrices import adjoint, cost, failed, floating, heavy, is_complex, real_of, square, transposed
@@ -255,44 +256,10 @@ def _wide(scalars: Any) -> Any:
     return rules.unsqueeze(rules.unsqueeze(scalars, -1), -1)
 
 
-_MOST_POINTS = 32
-"""Up to which order of a matrix its third derivative is read off a circle of points, singular or not."""
-
-
-def _circle(count: int, like: Any) -> Any:
-    """The roots of unity as a column of numbers to multiply batches of matrices with, in the precision of ``like``."""
-    roots = np.exp(2j * np.pi * np.arange(count) / count)
-    narrow = str(like.dtype).rpartition(".")[2] in ("float32", "complex64")
-    return roots.astype(np.complex64 if narrow else np.complex128).reshape(count, *(1,) * len(like.shape))
-
-
-def _reach_of(v: Any) -> Any:
-    """The largest modulus, outside the graph."""
-    raw = v.detach() if hasattr(v, "detach") else v
-    return rules.amax(rules.abs(raw))
-
-
-def _along_circle(h: Any, g: Any, A: Any) -> Any:
-    """conj(D³det(A)[h, conj(g)]) by points on a circle around A, for a singular matrix too.
-
-    Along h the cofactors' change is a polynomial of degree n - 2: n - 1 points give its slope, and with it every higher order.
-    """
-    n = A.shape[-1]
-    count = max(n - 1, 2)
-    own, far = _reach_of(A), _reach_of(h)
-    radius = rules.where((own > 0) & (far > 0), own / rules.where(far > 0, far, 1), 1)
-    steps = rules.mul(radius, _circle(count, A))
-    shape = (count, *A.shape)
-    points = rules.unsqueeze(A, 0) + steps * rules.unsqueeze(h, 0)
-    changes = rules._cofactor_change(rules.expand(rules.unsqueeze(g, 0), shape) + 0 * steps, points)
-    slope = rules.where(far > 0, rules.sum(changes / steps.conj(), 0) / count, 0)
-    return slope if "complex" in str(A.dtype) else rules.real(slope)
-
-
 def _third(h: Any, g: Any, A: Any) -> Any:
     """conj(D³det(A)[h, conj(g)]), with S = A⁻ᴴ: of large matrices NaN for a singular one."""
-    if 0 not in A.shape and A.shape[-1] <= _MOST_POINTS:
-        return _along_circle(h, g, A)
+    if 0 not in A.shape and A.shape[-1] <= MOST_POINTS:
+        return along_circle(h, g, A)
     star = adjoint(rules.linalg_inv_ex(A)[0])
     scale, x = rules._linalg_det(A).conj(), h.conj()
     to_x, to_g = star @ transposed(x) @ star, star @ transposed(g) @ star
