@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from service.steps.errors import Overloaded, QueueFull
+from service.steps.errors import Overloaded, QueueFull, passed
 
 __all__ = ["FairPool"]
 
@@ -40,9 +40,17 @@ class FairPool:
         if self._free == 0 and not must:
             share = self.share()
             if share is not None and queue is not None and len(queue) >= share:
-                raise QueueFull(f"{share} requests of this tenant wait for a thread", retry_after=self.retry_after())
+                raise QueueFull(
+                    f"{share} requests of this tenant wait for a thread",
+                    **passed("tenant_work_places", share),
+                    retry_after=self.retry_after(),
+                )
             if self.waiting >= self.places:
-                raise Overloaded(f"{self.places} requests wait for a thread", retry_after=self.retry_after())
+                raise Overloaded(
+                    f"{self.places} requests wait for a thread",
+                    **passed("work_places", self.places),
+                    retry_after=self.retry_after(),
+                )
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if queue is None:
             queue = self._queues[tenant] = deque()

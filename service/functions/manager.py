@@ -20,7 +20,7 @@ from service.functions.picture import DRAWN, drawn
 from service.functions.ports import Clock, Executor, FunctionStore, ReadValues, Record
 from service.functions.reading import read_call
 from service.functions.work import Work
-from service.steps.errors import InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull
+from service.steps.errors import InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull, passed
 from service.steps.limits import Limits, TooHeavy
 from service.steps.patience import PATIENCE
 
@@ -296,7 +296,9 @@ class FunctionManager:
         """Heavy work in a thread, of which only so much may wait. Errors: QueueFull."""
         if self._waiting >= self._own.queue_places:
             raise QueueFull(
-                f"{self._own.queue_places} heavy evaluations run or wait already; ask again later", retry_after=1
+                f"{self._own.queue_places} heavy evaluations run or wait already; ask again later",
+                **passed("queue_places", self._own.queue_places),
+                retry_after=1,
             )
         self._waiting += 1
         try:

@@ -118,7 +118,7 @@ class Budget:
             raise ScriptCancelled("the script was cancelled; nothing of it was kept")
         if self._clock() > self._deadline:
             if self.request_seconds is not None:
-                raise DeadlineExceeded(f"the evaluation was not done after {self.request_seconds:g} s", retry_after=1)
+                raise DeadlineExceeded(f"what was asked was not done after {self.request_seconds:g} s", retry_after=1)
             assert self.seconds is not None
             limit = math.ceil(self.seconds)
             raise LimitExceeded("script_seconds", limit, limit + 1, "seconds", "the script")

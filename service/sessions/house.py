@@ -106,7 +106,12 @@ class House:
 
 def _full(most: int, limit: str) -> TooManySessions:
     return TooManySessions(
-        f"{most} sessions are open, as many as there may be; end one or ask again later", limit=limit, retry_after=30
+        f"{most} sessions are open, as many as there may be; end one or ask again later",
+        limit=limit,
+        value=most,
+        asked=most + 1,
+        unit="sessions",
+        retry_after=30,
     )
 
 

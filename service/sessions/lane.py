@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import TypeVar
 
-from service.steps.errors import Departed, Overloaded, QueueFull
+from service.steps.errors import Departed, Overloaded, QueueFull, passed
 from service.steps.patience import PATIENCE
 
 __all__ = ["Lane", "shielded"]
@@ -39,7 +39,11 @@ class Lane:
             await self._lock.acquire()
             return
         if self._waiting >= self._places:
-            raise QueueFull(f"{self._places} requests of this session wait already; ask again later", retry_after=1)
+            raise QueueFull(
+                f"{self._places} requests of this session wait already; ask again later",
+                **passed("queue_places", self._places),
+                retry_after=1,
+            )
         patience = PATIENCE.get()
         if patience is None:
             await self._wait(self._seconds)

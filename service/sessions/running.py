@@ -14,7 +14,7 @@ from engine.tensor import Tensor
 from service.scripts import MISSING, Budget, Cell, Contents, Run, ScriptCancelled, Traces, repr_of
 from service.scripts.keeping import can_be_kept
 from service.sessions.beside import came_in, remember
-from service.steps.errors import InvalidInput, ServiceError
+from service.steps.errors import DeadlineExceeded, InvalidInput, ServiceError
 from service.steps.outcome import Outcome
 from service.steps.step import check_id
 
@@ -46,15 +46,21 @@ class Ran:
 
 
 def budget_of(tx: Transaction) -> Budget:
-    """The budget of one run, from the session's limits."""
+    """The budget of one run, from the session's limits. A request with less time than a script may take gives it what is left of that."""
     limits = tx.session.limits
-    return Budget(limits, seconds=limits.script_seconds, ledger=tx)
+    patience = tx.meter.patience
+    if patience is None or patience.seconds >= limits.script_seconds:
+        return Budget(limits, seconds=limits.script_seconds, ledger=tx)
+    budget = Budget(limits, seconds=max(patience.left, 0.001), ledger=tx)
+    budget.request_seconds = patience.seconds
+    return budget
 
 
 def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "rollback") -> Ran:
     """Run a cell in an open transaction. Errors: ScriptError, LimitExceeded, ScriptCancelled; then everything is to be rolled back.
 
-    on_error: "keep" keeps the statements before the one that failed, and answers with the error; not where it was cancelled.
+    on_error: "keep" keeps the statements before the one that failed, and answers with the error; not where it was
+    cancelled, nor where the time of the request is over.
     """
     space = tx.session.space
     space.bound.clear()
@@ -83,7 +89,7 @@ def run_cell(tx: Transaction, cell: Cell, budget: Budget, on_error: OnError = "r
         try:
             value = cell.run(run, space, done if on_error == "keep" else None)
         except ServiceError as failure:
-            if on_error != "keep" or isinstance(failure, ScriptCancelled):
+            if on_error != "keep" or isinstance(failure, (DeadlineExceeded, ScriptCancelled)):
                 raise
             error = failure
             tx.rewind()

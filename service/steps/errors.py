@@ -46,6 +46,7 @@ __all__ = [
     "StillRunning",
     "TooManySessions",
     "UnknownReference",
+    "passed",
 ]
 
 
@@ -104,6 +105,15 @@ class QueueFull(ServiceError):
 
 class QuotaExceeded(ServiceError):
     """More than a tenant may hold: ``limit`` (its name), ``value``, ``asked``, ``unit``, ``retry_after``."""
+
+
+def passed(limit: str, value: int) -> dict[str, Any]:
+    """The members that say which limit of waiting requests was passed.
+
+    >>> passed("queue_places", 32)
+    {'limit': 'queue_places', 'value': 32, 'asked': 33, 'unit': 'requests'}
+    """
+    return {"limit": limit, "value": value, "asked": value + 1, "unit": "requests"}
 
 
 class Overloaded(ServiceError):

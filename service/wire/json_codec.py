@@ -208,7 +208,7 @@ def check_depth(body: bytes, most: int) -> None:
     brackets = np.frombuffer(bare.translate(None, _NOT_BRACKETS), np.uint8)
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     if steps.size and int(np.cumsum(steps).max()) > most:
-        raise InvalidJson(f"the body is nested deeper than {most} levels")
+        raise InvalidJson(f"the body is nested deeper than json_depth allows: {most} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
