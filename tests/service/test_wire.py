@@ -56,8 +56,8 @@ def test_base64_round_trips(name: str) -> None:
         (b'"\xff"', "UTF-8"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b"1" * 30, "64 bits"),
-        (b"[" * 65 + b"]" * 65, "deeper than 64"),
-        (b'{"a":' * 65 + b"1" + b"}" * 65, "deeper than 64"),
+        (b"[" * 65 + b"]" * 65, "deeper than json_depth allows: 64"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "deeper than json_depth allows: 64"),
         (b'{"' + b"k" * 129 + b'": 1}', "128 characters"),
     ],
 )
