@@ -259,7 +259,7 @@ def _rows_shape(x1: Any, x2: Any, p: float, compute_mode: Any) -> tuple[int, ...
 def _cdist_meta(x1: Spec, x2: Spec, p: float, compute_mode: Any) -> Estimate:
     out = Spec(_rows_shape(x1, x2, p, compute_mode), x1.dtype)
     work = out.numel * x1.shape[-1]
-    return Estimate((out,), 3 * work * out.dtype.itemsize, max((4 if p in (0, 1, 2, math.inf) else 30) * work, 1))
+    return Estimate((out,), 4 * work * out.dtype.itemsize, max((4 if p in (0, 1, 2, math.inf) else 30) * work, 1))
 
 
 def _to_rows(g: Any, x1: Any, x2: Any, result: Any, p: Any) -> Any:

@@ -19,7 +19,7 @@ from tests.engine.growing import WAYS, Grown, grow
 from tests.engine.rows import TRIED, samples
 
 ONE_DIM_MORE: Final = {
-    "_cofactor", "_cofactor_change", "_convolution_weight", "_linalg_det", "_linalg_eigh", "_linalg_slogdet", "_linalg_svd",
+    "_cdist", "_cofactor", "_cofactor_change", "_convolution_weight", "_linalg_det", "_linalg_eigh", "_linalg_slogdet", "_linalg_svd",
     "_pdist_backward", "_rmatmul", "addbmm", "addmm", "baddbmm", "bilinear", "bmm", "cdist", "chain_matmul", "cholesky",
     "cholesky_inverse", "cholesky_solve", "corrcoef", "cov", "det", "einsum", "inner", "inverse", "linalg_cholesky",
     "linalg_cholesky_ex", "linalg_cond", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals", "linalg_eigvalsh",
