@@ -48,7 +48,7 @@ def _grown(row: Op, sample: Sample, by: int) -> list[Any]:
 
     def make(a: Any) -> Tensor:
         times = [by if n > 1 else 1 for n in a.shape]
-        if a.size * int(np.prod([float(t) for t in times])) > LARGEST:
+        if max(a.size, 1) * math.prod(times) > LARGEST:
             raise InvalidValueError("too large")
         return tensor(np.tile(np.ascontiguousarray(a), times) if a.ndim else a, single=False)
 
