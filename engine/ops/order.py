@@ -68,6 +68,7 @@ def _samples() -> list[Sample]:
 def sort(input: Any, dim: Any, descending: Any) -> Any:
     """The elements in order along a dim, and where they were.
 
+    Equal elements keep their order, as with ``stable=True`` (PyTorch keeps it up to 16 elements and promises nothing beyond).
     Gradient: g, put back to the places. Errors: RuntimeError for complex tensors. Source: torch.sort.
 
     >>> torch.sort(torch.tensor([3.0, 1.0, 2.0]))
@@ -172,6 +173,7 @@ def _topk_meta(input: Spec, k: int, dim: int, largest: bool, sorted: bool) -> Es
 def topk(input: Any, k: Any, dim: Any, largest: Any, sorted: Any) -> Any:
     """The ``k`` largest (or smallest) elements along a dim in order, and where they were.
 
+    Of equal elements the first are taken, and stand in their order (PyTorch promises nothing: its choice follows from how it selects).
     Gradient: g, put back to the places. Errors: RuntimeError for k beyond the size of the dim. Source: torch.topk.
 
     >>> torch.topk(torch.tensor([3.0, 1.0, 2.0]), 2)
@@ -190,7 +192,13 @@ def topk(input: Any, k: Any, dim: Any, largest: Any, sorted: Any) -> Any:
     nth = n - k if largest else k - 1
     some = (slice(None),) * d + ((slice(nth, None) if largest else slice(0, k)),)
     places = input.argpartition(nth, d)[some]
+    places.sort(d)
     values = input[along(places, d)]
+    edge = (np.minimum if largest else np.maximum).reduce(values, axis=d, keepdims=True)
+    taken, there = (np.add.reduce(x == edge, axis=d, dtype=np.int64) for x in (values, input))
+    if not np.array_equal(taken, there) or (edge.dtype.kind == "f" and np.isnan(edge).any()):  # equals were left out
+        order = _ranking(input, d, largest)[first]
+        return input[along(order, d)], order
     order = _ranking(values, d, largest)
     at = along(order, d)
     return values[at], places[at]

@@ -188,6 +188,7 @@ def _kth_meta(input: Spec, k: int, dim: int, keepdim: bool) -> Estimate:
 def kthvalue(input: Any, k: Any, dim: Any, keepdim: Any) -> Any:
     """The k-th smallest elements along a dim (counted from 1), and their indices.
 
+    Equal elements count in their order, so of k equal ones the k-th is the k-th to stand there (PyTorch promises nothing here).
     Gradient: g to the elements at the indices. Errors: RuntimeError for k out of range. Source: torch.kthvalue.
 
     >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2)
@@ -213,6 +214,7 @@ def kthvalue(input: Any, k: Any, dim: Any, keepdim: Any) -> Any:
 def mode(input: Any, dim: Any, keepdim: Any) -> Any:
     """The most frequent elements along a dim (of equally frequent ones the smallest), and where they stand last.
 
+    PyTorch's index is the last one up to 16 elements, and one of theirs beyond.
     Gradient: g to the elements at the indices. Errors: IndexError for a dim of size 0. Source: torch.mode.
 
     >>> torch.mode(torch.tensor([3.0, 1.0, 3.0]))
