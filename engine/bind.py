@@ -144,7 +144,9 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
         try:
             return dispatch(overloads, (a, b), {})
         except ArgumentError:
-            if isinstance(b, Tensor) or (name != "matmul" and isinstance(b, (int, float, bool, complex))):
+            if isinstance(b, Tensor) or (
+                name not in {"matmul", "_rmatmul"} and isinstance(b, (int, float, bool, complex))
+            ):
                 raise
             return NotImplemented
 

@@ -22,8 +22,8 @@ _MAX = {d: floating(f"adaptive_max_pool{d}d") for d in (1, 2, 3)}
 def _out(name: str, input: Any, d: int, output_size: Any) -> tuple[int, ...]:
     """The wanted sizes; None keeps one. Errors: RuntimeError in PyTorch's words."""
     shape = tuple(input.shape)
-    if d > 1 and len(shape) <= d and name.endswith("d"):
-        raise InvalidValueError(f"Input dimension should be at least {d + 1}")
+    if d > 1 and isinstance(output_size, (tuple, list)) and len(shape) <= len(output_size):
+        raise InvalidValueError(f"Input dimension should be at least {len(output_size) + 1}")
     if len(shape) not in (d + 1, d + 2):
         raise ShapeError(f"{name}(): Expected {d + 1}D or {d + 2}D tensor, but got {list(shape)}")
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * d

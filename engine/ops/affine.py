@@ -142,6 +142,8 @@ def inner(input: Any, other: Any) -> Any:
     _inner_check(input, other)
     if not input.ndim or not other.ndim:
         return rules.mul(input, other)
+    if input.ndim == other.ndim == 1:
+        return rules.view(rules.dot(input, other), ())
     k = input.shape[-1]
     left = rules.reshape(input, (rows(input), k))
     right = rules.reshape(other, (rows(other), k))

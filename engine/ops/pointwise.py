@@ -10,6 +10,7 @@ from engine import dtypes
 from engine.domain import Domain, common
 from engine.errors import TensorError
 from engine.op import Sample, Spec, op
+from engine.promotion import constant
 from engine.rules import rules
 from engine.samples import array, over, pairs, unary
 from engine.scalars import converted
@@ -107,7 +108,7 @@ def _sub_meta(input: Any, other: Any, alpha: Any) -> Spec:
 def _in(value: Any, d: np.dtype[Any]) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return value if value.dtype == d else value.astype(d)
-    return np.asarray(value).astype(d)
+    return constant(value, d)
 
 
 def _difference(left: Any, right: Any, input: Any, other: Any, alpha: Any) -> Any:

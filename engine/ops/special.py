@@ -319,4 +319,4 @@ def ndtr(input: Any) -> Any:
     >>> torch.special.ndtr(torch.tensor([0.0, 1.0]))
     tensor([0.5000, 0.8413])
     """
-    return renamed((rules.erf(input / math.sqrt(2)) + 1) * 0.5, "MulBackward1")
+    return renamed(renamed(rules.erf(input / math.sqrt(2)) + 1, "AddBackward1") * 0.5, "MulBackward1")
