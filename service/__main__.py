@@ -19,7 +19,7 @@ from service.demo import add_demo
 from service.journal.command import add_upkeep
 from service.settings import FILE, KINDS, Settings, describe, from_environment, option
 from service.telemetry.logs import configure
-from service.tuning import tune
+from service.tuning import calculate_alone, tune
 
 __all__ = ["main", "parser"]
 
@@ -74,6 +74,7 @@ def _wrong_keys(directory: Path) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Answers the exit status."""
     given = vars(parser().parse_args(_with_default(sys.argv[1:] if arguments is None else list(arguments))))
+    calculate_alone()
     act = given.pop("act", None)
     given.pop("command")
     if act is not None:

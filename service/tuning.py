@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import platform
 import sys
 from typing import Final
 
-__all__ = ["tune"]
+__all__ = ["calculate_alone", "tune"]
 
 SWITCH_INTERVAL: Final = 0.0005  # seconds: a long call that holds the interpreter must not stall the event loop
 COLLECT_AFTER: Final = (
@@ -24,6 +25,17 @@ MALLOPT: Final = {
 }
 """Numbers of glibc's ``mallopt`` (malloc.h). A batch lets go of thousands of arrays and makes as many again: with the defaults the heap is
 given back in between, and each page of it is mapped and cleared anew, which takes as long as the arithmetic."""
+
+THREADS: Final = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def calculate_alone() -> None:
+    """Let a product of matrices take one thread, unless the environment says otherwise; NumPy must not be imported yet.
+
+    Requests run beside each other, so more threads would only make them wait; and last bits may depend on how many there are.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
 
 
 def tune() -> None:

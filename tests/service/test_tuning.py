@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -45,3 +47,23 @@ def test_collections_are_rare_and_switches_are_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["50000", "0.0005"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, where a process lists its threads")
+def test_a_product_of_matrices_takes_one_thread() -> None:
+    script = (
+        "import os, sys; from service.__main__ import main; assert main(['keys', 'list', '--data-dir', sys.argv[1]]) == 0; "
+        "assert 'numpy' not in sys.modules; import numpy as np; a = np.ones((600, 600)); a @ a; "
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    for asked, found in (({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, str(min(2, os.cpu_count() or 1)))):
+        with TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, "-c", script, folder],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**environment, **asked},
+            )
+        assert done.stdout.split()[-1] == found
