@@ -84,7 +84,8 @@ def _takes_two(op: Op) -> bool:
 def function_of(name: str, method: bool = False) -> Callable[..., Any]:
     """The Python function of a public name, by the shortest door that its first row allows.
 
-    method: its sentences count the arguments from the first after the tensor.
+    method: its sentences count the arguments from the first after the tensor. The function's ``quick``, where it has one, is that door
+    itself: it takes as many positional arguments as the door, and nothing else.
     """
     overloads = OPS[name]
     first = overloads[0]
@@ -105,6 +106,8 @@ def function_of(name: str, method: bool = False) -> Callable[..., Any]:
                     return quick(*args)
                 return general(*args, **kwargs)
 
+            door.quick = quick  # type: ignore[attr-defined]
+
     elif name == "matmul" or (_takes_two(first) and first.jvp is None):
         fast = matmul(overloads, general) if name == "matmul" else binary(first, overloads, general)
 
@@ -112,6 +115,8 @@ def function_of(name: str, method: bool = False) -> Callable[..., Any]:
             if len(args) == 2 and not kwargs:
                 return fast(*args)
             return general(*args, **kwargs)
+
+        door.quick = fast  # type: ignore[attr-defined]
 
     else:
         door = general

@@ -5,6 +5,7 @@ A plan is kept where the first overload took the arguments as they are, so that 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -157,7 +158,7 @@ def _learn(
     reserved = 0 if op.kind == "view" else size + estimate.workspace
     short = op.schema.returns == ("",)
     rest = tuple(bound.values[len(given) :])
-    _plans[key] = Plan(op, _door(step.op), rest, estimate, size, limits, reserved, short)
+    _plans[key] = Plan(op, _door(step.op, len(given)), rest, estimate, size, limits, reserved, short)
 
 
 def admitted(
@@ -175,6 +176,8 @@ def admitted(
 
 
 @cache
-def _door(name: str) -> Callable[..., Any]:
-    """The engine's function of a name; it takes the first overload, too, for what that takes."""
-    return function_of(name)
+def _door(name: str, count: int) -> Callable[..., Any]:
+    """The engine's function of a name, for so many positional arguments; it takes the first overload, too, for what that takes."""
+    door = function_of(name)
+    quick: Callable[..., Any] | None = getattr(door, "quick", None)
+    return door if quick is None or count != len(inspect.signature(quick).parameters) else quick

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -50,9 +50,8 @@ def detached(step: Step, resolve: Callable[[str], Tensor | None]) -> Unrecorded 
     return Unrecorded("detach", (found,)) if found is not None and found.requires_grad else None
 
 
-@dataclass(slots=True)
-class Binding:
-    """One id: its tensor, its place in the order of creation, and what a no_grad scope left out of its history. It is never changed."""
+class Binding(NamedTuple):
+    """One id: its tensor, its place in the order of creation, and what a no_grad scope left out of its history."""
 
     tensor: Tensor
     number: int

@@ -115,7 +115,7 @@ class Stretch:
     def _run(self, tx: Transaction, places: list[Any]) -> None:
         session, patience, beside = tx.session, tx.meter.patience, tx.session.beside
         names, number, nodes = session.names, session.next_number, 0
-        first, keeps = len(places), tx.recorded
+        first, keeps, bind = len(places), tx.recorded, tuple.__new__
         try:
             for door, at, other, constant, name, op, rest, gone, composite in self._moves:
                 a = places[at]
@@ -141,7 +141,7 @@ class Stretch:
                                 given[i] = None
                         beside.note(node, op, given)
                 places.append(out)
-                names[name] = Binding(out, number)
+                names[name] = bind(Binding, (out, number, None))
                 number += 1
                 if gone >= 0 and not keeps:
                     places[gone] = None
