@@ -27,8 +27,6 @@ MISTAKES_WORDED_OTHERWISE: dict[str, str] = {
     "vmap in_dims": INTERNAL,
     "too many arguments of a method": INTERNAL,
     "item with an argument": INTERNAL,
-    "unknown keyword of a method": "PyTorch's list of overloads holds view(dtype)",
-    "a float for a size": "PyTorch's list of overloads holds view(dtype)",
     "too few arguments": PYTHON,
     "dtype called": PYTHON,
     "unknown function": WHERE,
