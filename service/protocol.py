@@ -150,7 +150,7 @@ class Protocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._head_done = False
         self._head_size = 0
-        self._refusal = 0
+        self._refusal = 400 if self.transport.is_closing() else 0  # what follows a refused request is not carried out
 
     def on_url(self, url: bytes) -> None:
         self.url += url

@@ -89,6 +89,21 @@ def test_requests_behind_each_other_are_answered_in_order() -> None:
     assert found.index(b"PUT /1?|7") < found.index(b"PUT /2?|14") < found.index(b"PUT /3?|21")
 
 
+def test_what_follows_a_refused_request_is_not_carried_out() -> None:
+    seen: list[str] = []
+
+    async def notes(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["path"])
+        await echo(scope, receive, send)
+
+    long = request(b"/long", head=b"x: %b\r\n" % (b"y" * 20_000))
+    found = asked(notes, request(b"/before") + long + request(b"/after", b"PUT", b"data"))
+    assert found.count(b"HTTP/1.1") <= 2
+    assert b"HTTP/1.1 431 " in found
+    assert "/after" not in seen
+    assert "/long" not in seen
+
+
 def test_a_body_of_no_length_goes_in_chunks() -> None:
     found = asked(answering(start(), body(b"abc", more=True), body(b"", more=True), body(b"defg")), request())
     assert b"transfer-encoding: chunked" in found
