@@ -45,8 +45,10 @@ def tensor_json(name: str | None, t: Tensor, data: Data, tx: Transaction, *, gra
         out["grad"] = (
             None if g is None else {"shape": list(g.shape), "dtype": g.dtype.name, **shown_values(g._array, data, tx)}
         )
-    out["repr"] = text = repr(t)
-    tx.meter.show(len(text) + FRAME)
+    tx.meter.show(FRAME)
+    if data.show != "never":
+        out["repr"] = text = repr(t)
+        tx.meter.show(len(text))
     return out
 
 

@@ -134,3 +134,9 @@ def test_what_is_foreseen_is_about_what_is_written(dtype: str) -> None:
     array = (abs(values) if dtype == "uint8" else values + 1j if dtype.startswith("c") else values).astype(dtype)
     written = len(orjson.dumps(array_to_json(array), option=orjson.OPT_SERIALIZE_NUMPY))
     assert written / 1.5 <= json_bytes(array) <= 2.5 * written
+
+
+def test_where_values_are_left_out_their_text_is_too() -> None:
+    for query, there in (("", True), ("?data=always", True), ("?data=auto", True), ("?data=never", False)):
+        found = served(lambda http, s, q=query: http.get(f"{s}/tensors/r3{q}")).json()  # type: ignore[misc]
+        assert ("repr" in found, "data" in found, found.get("data_omitted", False)) == (there, there, not there)

@@ -40,7 +40,7 @@ class TensorObject(Model):
     base64: str = Field("", description="in place of data with ?encoding=base64")
     data_omitted: bool = False
     grad: Values | None = Field(None, description="the accumulated gradient")
-    repr: str = Field(description="the text that PyTorch would print")
+    repr: str = Field("", description="the text that PyTorch would print; left out with ?data=never, as values are")
 
 
 class TensorList(Model):
