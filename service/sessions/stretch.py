@@ -32,14 +32,18 @@ __all__ = ["Batch", "Learner", "Stretch"]
 LEAST: Final = 4  # steps that are worth it
 STEP_BYTES: Final = 1_000
 WIDER: Final = 8  # what JSON becomes
-PATIENT: Final = 15  # steps between two looks at the clock
+PATIENT: Final = 16  # steps from one look at the clock to the next,
+BUSY: Final = 1_000_000  # or so much arithmetic: about a millisecond
 ALONE: Final = -1  # no second argument
 NUMBER: Final = -2
 _Kind = tuple[tuple[int, ...], Any]  # shape and dtype
 
 
 class _Move(NamedTuple):
-    """One step. at, beside: places of its arguments, ``beside`` also ALONE or NUMBER. gone: a place that nobody will read any more."""
+    """One step. at, beside: places of its arguments, ``beside`` also ALONE or NUMBER. gone: a place that nobody will read any more.
+
+    look: whether to look at the clock before it.
+    """
 
     door: Callable[..., Any]
     at: int
@@ -50,6 +54,7 @@ class _Move(NamedTuple):
     rest: tuple[Any, ...]
     gone: int
     composite: bool
+    look: bool
 
 
 class Stretch:
@@ -117,7 +122,9 @@ class Stretch:
         names, number, nodes = session.names, session.next_number, 0
         first, keeps, bind = len(places), tx.recorded, tuple.__new__
         try:
-            for door, at, other, constant, name, op, rest, gone, composite in self._moves:
+            for door, at, other, constant, name, op, rest, gone, composite, look in self._moves:
+                if look and patience is not None:
+                    patience.check()
                 a = places[at]
                 if other >= 0:
                     b = places[other]
@@ -145,8 +152,6 @@ class Stretch:
                 number += 1
                 if gone >= 0 and not keeps:
                     places[gone] = None
-                if patience is not None and not number & PATIENT:
-                    patience.check()
         except (EngineError, ServiceError) as error:
             raise StepFailed(self._first + len(places) - first, error) from error
         session.next_number = number
@@ -157,6 +162,7 @@ def _moves(steps: Sequence[Step], plans: Sequence[Plan], inputs: list[str]) -> l
     """The steps with places for names. A place that a step binds anew is read no more."""
     where = {name: k for k, name in enumerate(inputs)}
     moves = []
+    since, cost = PATIENT, 0  # what was done since the last look at the clock
     for number, (step, plan) in enumerate(zip(steps, plans, strict=True)):
         at, *others = (where[a] if type(a) is str else NUMBER for a in step.args)
         beside = others[0] if others else ALONE
@@ -165,7 +171,11 @@ def _moves(steps: Sequence[Step], plans: Sequence[Plan], inputs: list[str]) -> l
         gone = where.get(name, -1)
         constant = step.args[1] if beside == NUMBER else None
         op = plan.op
-        moves.append(_Move(plan.door, at, beside, constant, name, op, plan.rest, gone, op.kind == "composite"))
+        since, cost = since + 1, cost + plan.estimate.cost
+        look = since >= PATIENT or cost >= BUSY
+        if look:
+            since, cost = 0, plan.estimate.cost
+        moves.append(_Move(plan.door, at, beside, constant, name, op, plan.rest, gone, op.kind == "composite", look))
         where[name] = len(inputs) + number
     return moves
 

@@ -15,7 +15,8 @@ from service.sessions.limits import Limits
 from service.sessions.session import Session
 from service.sessions.stretch import Batch
 from service.sessions.transaction import Transaction
-from service.steps.errors import StepFailed
+from service.steps.errors import DeadlineExceeded, StepFailed
+from service.steps.patience import PATIENCE, Patience
 from service.steps.step import Step
 from service.wire.json_codec import parse, render
 from tests.service.managers import manager, opened, play
@@ -198,6 +199,52 @@ def test_a_limit_names_the_step_that_passes_it(limits: Limits) -> None:
             send(session, how)
         found.append((failed.value.members["step"], str(failed.value), digest(session)))
     assert found[0] == found[1]
+
+
+class Counting(Patience):
+    """Its time is up when it has been looked at so often."""
+
+    __slots__ = ("looks",)
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(60)
+        self.looks = looks
+
+    def check(self) -> None:
+        self.looks -= 1
+        if self.looks < 0:
+            raise DeadlineExceeded("late", retry_after=1)
+
+
+def late(steps: list[Step], looks: int, before: list[Step]) -> int | None:
+    """The step that a batch, sent for the third time, is stopped at when its time is up; None where it is not."""
+    batch, session = Batch(steps, 100), prepared()
+    session.apply(before)
+    for _ in range(2):
+        send(session, batch)
+    assert len(batch.stretches) == 1
+    was = digest(session)
+    token = PATIENCE.set(Counting(looks))
+    try:
+        send(session, batch)
+    except StepFailed as failed:
+        return int(failed.members["step"]) if digest(session) == was else -1
+    finally:
+        PATIENCE.reset(token)
+    return None
+
+
+def test_the_clock_is_looked_at_before_each_step_that_takes_long() -> None:
+    """However the session has counted until then; the step that is named is one of the batch."""
+    big, light = step("matmul", "big", "big", to="c"), step("neg", "x", to="a")
+    for before in range(3):
+        made = [step("ones", [200, 200], to="big"), *([light] * before)]
+        steps = [big] * 6
+        assert [late(steps, looks, made) for looks in range(7)] == [0, 1, 2, 3, 4, 5, None]
+        steps = [light] * 40
+        assert [late(steps, looks, made) for looks in range(4)] == [0, 16, 32, None]
+        steps = [light, light, light, big, light, light]
+        assert [late(steps, looks, made) for looks in range(4)] == [0, 3, 4, None]
 
 
 def test_what_a_later_step_lets_go_of_is_free() -> None:
