@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from engine.layout import device
 from engine.node import AccumulateGrad, Node
 from engine.tensor import Tensor
 from service.scripts.containers import View
@@ -31,6 +32,8 @@ def text_of(run: Run, value: Any) -> str:
     """``str(value)``."""
     if type(value) is str:
         return value
+    if type(value) is device:
+        return value.type
     if type(value) is ScriptObject:
         found = value.cls.find("__str__")
         if found is not MISSING:
@@ -87,7 +90,7 @@ def repr_of(run: Run, value: Any, depth: int = 0) -> str:
 
 def _named(run: Run, value: Any) -> str:  # noqa: PLR0912 - as above
     if isinstance(value, Node):
-        return f"<{value.name()} object at {run.address(value):#x}>"
+        return f"<{value.name().rpartition('::')[2]} object at {run.address(value):#x}>"
     if isinstance(value, AccumulateGrad):
         return f"<AccumulateGrad object at {run.address(value):#x}>"
     if type(value) is ScriptObject:

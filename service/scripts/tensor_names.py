@@ -14,16 +14,15 @@ __all__ = ["METHODS", "PROPERTIES", "callback", "get_property", "kept", "set_pro
 
 ROWS: Final = {"where": "_where_method", "polygamma": "_polygamma_method"}
 PLAIN: Final = frozenset({
-    "data", "device", "dtype", "grad", "grad_fn", "is_leaf", "itemsize", "nbytes", "ndim", "output_nr", "requires_grad", "retains_grad",
-    "shape",
-    "_version", "_base",
+    "data", "device", "dtype", "grad", "grad_fn", "is_cuda", "is_leaf", "itemsize", "nbytes", "ndim", "output_nr", "requires_grad",
+    "retains_grad", "shape", "_version", "_base",
 })  # fmt: skip
 BY_ROW: Final = frozenset(n for n, rows in OPS.items() if "." not in n and any("property" in r.forms for r in rows))
 PROPERTIES: Final = PLAIN | BY_ROW
 SETTABLE: Final = frozenset({"data", "grad", "requires_grad"})
 QUIET: Final = (
-    "dim element_size is_complex is_contiguous is_floating_point is_same_size is_signed item ndimension nelement numel requires_grad_ "
-    "retain_grad size stride detach detach_ _is_view"
+    "dim element_size is_complex is_contiguous is_floating_point is_inference is_same_size is_signed item ndimension nelement numel "
+    "requires_grad_ retain_grad size stride detach detach_ _is_view"
 )
 
 
@@ -141,7 +140,7 @@ def _methods() -> dict[str, Callable[..., Any]]:
     found.update(
         backward=_backward, tolist=_tolist, numpy=_numpy, apply_=_apply, type=_type, register_hook=_register("register_hook"),
         register_post_accumulate_grad_hook=_register("register_post_accumulate_grad_hook"),
-        cpu=lambda run, self: self, cuda=_cuda, get_device=lambda run, self: -1, is_cuda=lambda run, self: False,
+        cpu=lambda run, self: self, cuda=_cuda, get_device=lambda run, self: -1,
     )  # fmt: skip
     return found
 
