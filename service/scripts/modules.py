@@ -87,6 +87,14 @@ def _typed(name: str) -> Native:
     return Native(f"torch.{name}", make)
 
 
+def _as_tensor(run: Run, data: Any, dtype: Any = None, device: Any = None) -> Any:
+    """``torch.as_tensor``: a tensor itself where nothing has to change, else a new one of the data."""
+    given = {} if dtype is None else {"dtype": dtype}
+    if not isinstance(data, Tensor):
+        return call_row(run, "tensor", (data,), given if device is None else {**given, "device": device})
+    return data if dtype is None or dtype is data.dtype else call_row(run, "to", (data,), given)
+
+
 TENSOR: Final = Kind("torch.Tensor", (Tensor,), _tensor)
 
 
@@ -254,6 +262,8 @@ def _torch() -> Module:
         "dtype": Kind("torch.dtype", (dtype,), _function),
         "manual_seed": Native("torch.manual_seed", _manual_seed),
         "initial_seed": _plain("initial_seed", torch.initial_seed),
+        "as_tensor": Native("torch.as_tensor", _as_tensor),
+        "is_inference": _plain("is_inference", torch.is_inference),
         "is_tensor": _plain("is_tensor", lambda value: isinstance(value, Tensor)),
         "numel": _plain("numel", lambda input: input.numel()),
         "is_grad_enabled": _plain("is_grad_enabled", torch.is_grad_enabled),
