@@ -3,6 +3,10 @@
 import { h, s } from "./dom.js";
 import { text } from "./values.js";
 
+// Of any number of values: Math.min and Math.max take only some hundred thousand arguments.
+const least = (values) => values.reduce((a, v) => (v < a ? v : a), Infinity);
+const most = (values) => values.reduce((a, v) => (v > a ? v : a), -Infinity);
+
 const n = (value) => String(Math.round(value * 100) / 100);
 
 // A picture is drawn in about the pixels that it gets, so that its numbers can be read on a phone too.
@@ -38,8 +42,8 @@ function frame({ width, height, x: [x0, x1], y: [y0, y1], label }) {
 // A curve over 1, 2, …; on a log scale where it spans much and is positive.
 export function curve(values, total) {
   const clean = values.filter(Number.isFinite);
-  const low = Math.min(...clean);
-  const high = Math.max(...clean);
+  const low = least(clean);
+  const high = most(clean);
   const logarithmic = low > 0 && high / low > 30;
   const scale = logarithmic ? Math.log10 : (v) => v;
   const [y0, y1] = logarithmic ? [scale(low), scale(high)] : [Math.min(0, low), high];
@@ -69,15 +73,15 @@ export function curve(values, total) {
 export function histogram(values) {
   const clean = values.filter(Number.isFinite);
   if (clean.length === 0) return h("p", { class: "dim" }, "no finite values");
-  let low = Math.min(...clean);
-  let high = Math.max(...clean);
+  let low = least(clean);
+  let high = most(clean);
   if (low === high) [low, high] = [low - 0.5, high + 0.5];
   const count = Math.max(5, Math.min(40, Math.ceil(Math.sqrt(clean.length) * 1.5)));
   const bins = new Array(count).fill(0);
   for (const v of clean) bins[Math.min(count - 1, Math.floor(((v - low) / (high - low)) * count))]++;
-  const most = Math.max(...bins);
+  const highest = Math.max(...bins);
   const label = `Histogram of ${clean.length} values from ${text(low)} to ${text(high)}`;
-  const { svg, px, py } = frame({ width: Math.min(480, drawnWidth()), height: 190, x: [low, high], y: [0, most], label });
+  const { svg, px, py } = frame({ width: Math.min(480, drawnWidth()), height: 190, x: [low, high], y: [0, highest], label });
   const wide = px(low + (high - low) / count) - px(low);
   bins.forEach((b, i) => {
     if (b) svg.append(s("rect", { class: "bar", x: n(px(low + (i * (high - low)) / count) + 0.5), y: n(py(b)), width: n(Math.max(1, wide - 1)), height: n(py(0) - py(b)) }));
@@ -99,11 +103,12 @@ export function heatMap(rows) {
   const high = rows.length;
   const wide = rows[0].length;
   const all = rows.flat().filter(Number.isFinite);
-  const low = Math.min(...all);
-  const top = Math.max(...all);
+  if (all.length === 0) return h("p", { class: "dim" }, "no finite values");
+  const low = least(all);
+  const top = most(all);
   const signed = low < 0 && top > 0;
-  const most = Math.max(-low, top);
-  const scale = (v) => (signed ? v / (2 * most) + 0.5 : (v - low) / (top - low || 1));
+  const far = Math.max(-low, top);
+  const scale = (v) => (signed ? v / (2 * far) + 0.5 : (v - low) / (top - low || 1));
   const canvas = h("canvas", { class: "heat", width: wide, height: high, role: "img", "aria-label": `Heat map, ${high} by ${wide}, from ${text(low)} to ${text(top)}` });
   const context = canvas.getContext("2d");
   const image = context.createImageData(wide, high);
@@ -116,7 +121,7 @@ export function heatMap(rows) {
   const bar = h("span", { class: "scale" });
   const stops = (signed ? APART : STOPS).map((c) => `rgb(${c.join(",")})`);
   bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-  const [a, b] = signed ? [-most, most] : [low, top];
+  const [a, b] = signed ? [-far, far] : [low, top];
   return h("figure", { class: "figure" }, canvas, h("figcaption", null, text(a), bar, text(b)));
 }
 
@@ -145,8 +150,8 @@ export function contour({ xs, ys, z, path = [], label, onpick }) {
   const height = Math.round(Math.max(240, Math.min(460, (width * (span.y[1] - span.y[0])) / (span.x[1] - span.x[0] || 1))));
   const { svg, px, py } = frame({ width, height, ...span, label });
   const all = z.flat().filter(Number.isFinite);
-  const low = Math.min(...all);
-  const high = Math.max(...all);
+  const low = least(all);
+  const high = most(all);
   const [left, top, across, tall] = [px(span.x[0]), py(span.y[1]), px(span.x[1]) - px(span.x[0]), py(span.y[0]) - py(span.y[1])];
   const inside = s("svg", { x: left, y: top, width: across, height: tall, viewBox: `${left} ${top} ${across} ${tall}` });
   const count = 14;
