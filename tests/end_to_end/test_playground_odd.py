@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.end_to_end.browser import Playground
 
 
@@ -20,3 +22,60 @@ def test_the_inspector_draws_many_values_and_none_that_are_finite(playground: Pl
     page.wait_for_selector(".detail h2:has-text('none')")
     page.click("[data-choice=heat]")
     assert page.inner_text(".detail > p.dim") == "no finite values"
+
+
+def test_a_page_that_the_browser_brings_back_builds_its_session_again(playground: Playground) -> None:
+    playground.open("lesson=accumulation").run_all()
+    playground.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    playground.page.locator(".run").nth(2).click()
+    playground.settled()
+    assert playground.outputs()[2].startswith("tensor([4., 6.])")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("s = torch.tensor(1.0)\n#: contour s s s", "line 2\ns is of shape [] and float32"),
+        ("a = torch.arange(3.0)\n#: contour a a a", "line 2\na is of shape [3] and float32"),
+        ("a = torch.arange(3.0)\n\n#: contour a b a", "line 3\nThe session holds no tensor b"),
+        ("1\n#: contour a b", "line 2\nThis line is written so: #: contour X Y Z path"),
+        ("#: repeat 5000\n1", "line 1\nThis line is written so: #: repeat N"),
+        ("#: repeat often\n1", "line 1\nThis line is written so: #: repeat N"),
+        ("#: serve\n1", "line 1\nThis line is written so: #: serve name"),
+        (
+            "#: serve f\n#: landscape x 0 y y 0 1\ndef f(x, y):\n    return x * y",
+            "line 2\nThis line is written so: #: landscape",
+        ),
+        ("1\n#: landscape x 0 1 y 0 1", "line 2\nA landscape is drawn of a served function"),
+    ],
+)
+def test_a_line_for_the_page_that_cannot_be_is_told_and_nothing_else_stops(
+    playground: Playground, code: str, said: str
+) -> None:
+    playground.write("import torch\nkept = 7", code, "print(kept)")
+    page = playground.page
+    page.locator(".run").nth(0).click()
+    playground.settled()
+    session = playground.session()
+    page.locator(".run").nth(1).click()
+    page.locator(".run").nth(2).click()
+    playground.settled()
+    assert playground.outputs()[1].startswith(said)
+    assert playground.outputs()[2] == "7"
+    assert playground.session() == session
+    assert [w for w in playground.wrong if "404" in w] == playground.wrong
+    playground.wrong.clear()
+
+
+def test_other_comments_with_a_colon_are_comments(playground: Playground) -> None:
+    playground.write("#: the learning rate\nrate = 0.1\nrate").run_all()
+    assert playground.outputs() == ["0.1"]
+
+
+def test_prose_is_in_the_address_while_it_is_written(playground: Playground) -> None:
+    page = playground.open("new").page
+    page.click(".adders button:has-text('Prose')")
+    page.keyboard.insert_text("In the middle of")
+    page.wait_for_url("**/#n=*")
+    page.reload()
+    page.wait_for_selector(".read:has-text('In the middle of')")

@@ -97,4 +97,4 @@ export class Api {
   }
 }
 
-export const expired = (problem) => problem instanceof Problem && problem.status === 404 && /session/i.test(problem.message);
+export const expired = (problem) => problem instanceof Problem && problem.status === 404 && /^there is no such session/.test(problem.message);

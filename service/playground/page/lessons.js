@@ -348,14 +348,32 @@ height.item()`),
 export const BLANK = { title: "Untitled", cells: [c("import torch\n\nx = torch.tensor(3.0, requires_grad=True)\ny = x ** 2\ny.backward()\nprint(x.grad)")] };
 
 // What the "#:" comments of a cell ask of the page.
+const numbers = (words) => words.map((w) => (/^[-+.\d]/.test(w) ? Number(w) : Number.NaN));
+
+// How each line is written, and what it gives; nothing where it is written otherwise.
+const LINES = {
+  repeat: ["repeat N, with N from 1 to 1000", ([count]) => /^\d{1,4}$/.test(count) && count >= 1 && count <= 1000 && Number(count)],
+  contour: ["contour X Y Z path, the names of tensors", ([x, y, z, path = null]) => z && { x, y, z, path }],
+  serve: ["serve name", ([name]) => name],
+  landscape: [
+    "landscape x -2 2 y -1 3, and perhaps: from -1 2",
+    ([x, x0, x1, y, y0, y1, , ...start]) => {
+      const found = { inputs: [x, y], spans: [numbers([x0, x1].map(String)), numbers([y0, y1].map(String))], start: start.length >= 2 ? numbers(start.slice(0, 2)) : null };
+      return [...found.spans.flat(), ...(found.start ?? [])].every(Number.isFinite) && found;
+    },
+  ],
+};
+
 export function directives(code) {
-  const asked = { repeat: 1, contour: null, serve: null, landscape: null };
-  for (const [, word, rest] of code.matchAll(/^#:\s*(\w+)[ \t]*(.*)$/gm)) {
-    const words = rest.trim().split(/[\s,]+/).filter(Boolean);
-    if (word === "repeat") asked.repeat = Math.min(1000, Math.max(1, Number.parseInt(words[0], 10) || 1));
-    if (word === "serve" && words[0]) asked.serve = words[0];
-    if (word === "landscape" && words.length >= 6) asked.landscape = { inputs: [words[0], words[3]], spans: [words.slice(1, 3).map(Number), words.slice(4, 6).map(Number)], start: words.length >= 9 ? words.slice(7, 9).map(Number) : null };
-    if (word === "contour" && words.length >= 3) asked.contour = { x: words[0], y: words[1], z: words[2], path: words[3] ?? null };
+  const asked = { repeat: 1, contour: null, serve: null, landscape: null, lines: {}, wrong: null };
+  for (const { 1: word, 2: rest, index } of code.matchAll(/^#:\s*(\w+)[ \t]*(.*)$/gm)) {
+    if (!Object.hasOwn(LINES, word)) continue; // a comment
+    const [written, read] = LINES[word];
+    const line = code.slice(0, index).split("\n").length;
+    const found = read(rest.trim().split(/[\s,]+/).filter(Boolean));
+    if (found) [asked[word], asked.lines[word]] = [found, line];
+    else asked.wrong ??= { line, detail: `This line is written so: #: ${written}` };
   }
+  if (asked.landscape && !asked.serve) asked.wrong ??= { line: asked.lines.landscape, detail: "A landscape is drawn of a served function: #: serve name stands in the same cell" };
   return asked;
 }

@@ -12,6 +12,8 @@ import { number } from "./values.js";
 
 let told = 0; // errors, so that each has an id
 const PAUSE = 16; // ms between two runs of a repeated cell, so that the page is drawn
+const AXIS = /^([2-9]|[1-9]\d+)$/; // shapes that a contour plot takes
+const PATH = /^\d+,2$/;
 
 // What scrolls in its box can be reached by the keyboard.
 const long = (text) => (text.split("\n").length > 20 ? 0 : null);
@@ -45,6 +47,10 @@ class Cell {
       this.read();
       this.notebook.changed();
     };
+    area.addEventListener("input", () => {
+      this.source = area.value; // a link or a reload holds it, also before it is done
+      this.notebook.changed();
+    });
     area.addEventListener("keydown", (event) => {
       if (event.key === "Escape" || (event.key === "Enter" && event.shiftKey)) {
         event.preventDefault();
@@ -272,8 +278,14 @@ export class Notebook {
       next?.element.scrollIntoView({ block: "nearest" });
     }
     cell.state(true);
-    this.queue = this.queue.then(() => this.carryOut(cell));
-    return this.during(this.queue);
+    return this.during(this.next(cell));
+  }
+
+  // Whatever goes wrong in one, the next still has its turn.
+  next(cell) {
+    const turn = this.queue.then(() => this.carryOut(cell));
+    this.queue = turn.catch(() => {});
+    return turn;
   }
 
   runAll() {
@@ -286,7 +298,7 @@ export class Notebook {
     for (const cell of this.cells) {
       if (cell.kind !== "code" || !cell.content.trim()) continue;
       if (this.stopped) break;
-      const went = await (this.queue = this.queue.then(() => this.carryOut(cell)));
+      const went = await this.next(cell);
       if (!went && !expectsError(this, cell)) break;
     }
   }
@@ -323,9 +335,11 @@ export class Notebook {
     replace(cell.output);
     let went = false;
     try {
-      if (this.fresh || !this.api.session) await this.begin();
-      await this.once(cell);
-      went = true;
+      if (this.fresh) await this.begin();
+      if (this.api.session) {
+        await this.once(cell);
+        went = true;
+      } else went = await this.rebuild(cell); // it was ended as the page was left, and the browser brought the page back
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       if (expired(problem)) went = await this.rebuild(cell);
@@ -365,6 +379,7 @@ export class Notebook {
   async once(cell) {
     const code = cell.content;
     const asked = directives(code);
+    if (asked.wrong) throw new Problem(422, asked.wrong);
     if (asked.serve) return this.serve(cell, code, asked);
     const values = [];
     let map = null;
@@ -384,10 +399,10 @@ export class Notebook {
       const plots = [];
       if (asked.contour) {
         const { x, y, z, path: name } = asked.contour;
-        const path = name ? (await this.api.tensor(name, true)).data : [];
+        const path = name ? (await this.drawable(name, PATH, asked.lines.contour)).data : [];
         const label = `${z} over ${x} and ${y}${path.length ? `, ${path.length} steps` : ""}`;
         if (map) map.update(path, label);
-        else map = contour({ ...(await this.landscape(asked.contour)), path, label });
+        else map = contour({ ...(await this.landscape(asked.contour, asked.lines.contour)), path, label });
         plots.push(map);
       }
       if (asked.repeat > 1 && values.length) plots.push(curve(values, asked.repeat));
@@ -413,9 +428,24 @@ export class Notebook {
     await map.descend(start);
   }
 
-  async landscape({ x, y, z }) {
-    const [xs, ys, zs] = await Promise.all([x, y, z].map((name) => this.api.tensor(name, true)));
+  async landscape({ x, y, z }, line) {
+    const [xs, ys] = await Promise.all([x, y].map((name) => this.drawable(name, AXIS, line)));
+    const zs = await this.drawable(z, new RegExp(`^${ys.shape[0]},${xs.shape[0]}$`), line);
     return { xs: xs.data.map(number), ys: ys.data.map(number), z: zs.data.map((row) => row.map(number)) };
+  }
+
+  // A tensor that the cell's line `#: contour` names, of a shape that can be drawn.
+  async drawable(name, shape, line) {
+    let found;
+    try {
+      found = await this.api.tensor(name, true);
+    } catch (problem) {
+      if (problem.status !== 404 || expired(problem)) throw problem;
+      throw new Problem(404, { line, detail: `The session holds no tensor ${name}` });
+    }
+    if (shape.test(found.shape.join(",")) && !found.dtype.startsWith("complex")) return found;
+    const detail = `${name} is of shape [${found.shape.join(", ")}] and ${found.dtype}: X and Y are vectors of two or more real numbers, Z is [len(Y), len(X)], a path [steps, 2]`;
+    throw new Problem(422, { line, detail });
   }
 
   step(trace) {
