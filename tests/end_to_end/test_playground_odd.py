@@ -79,3 +79,27 @@ def test_prose_is_in_the_address_while_it_is_written(playground: Playground) -> 
     page.wait_for_url("**/#n=*")
     page.reload()
     page.wait_for_selector(".read:has-text('In the middle of')")
+
+
+def test_a_link_in_prose_that_leads_elsewhere_is_opened_apart(playground: Playground) -> None:
+    page = playground.open("new").page
+    page.click(".adders button:has-text('Prose')")
+    page.locator(".words").fill("[own](/guide) [double](//example.org/a) [slash](/\\example.org/a)")
+    page.keyboard.press("Shift+Enter")
+    assert page.locator(".read a").evaluate_all(
+        "all => all.map((a) => [a.textContent, a.target, a.origin === location.origin])"
+    ) == [
+        ["own", "", True],
+        ["double", "_blank", False],
+        ["slash", "_blank", False],
+    ]
+
+
+def test_tensors_that_cannot_be_asked_for_are_not_none(playground: Playground) -> None:
+    playground.write("x = torch.ones(2)").run_all()
+    page = playground.page
+    page.route("**/tensors?*", lambda route: route.abort())
+    page.click("#tab-tensors")
+    page.wait_for_selector("#panel-tensors:has-text('cannot be reached')")
+    assert [w for w in playground.wrong if "ERR_FAILED" in w] == playground.wrong
+    playground.wrong.clear()

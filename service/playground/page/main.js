@@ -43,7 +43,7 @@ function showTab(name) {
   document.body.dataset.view = name;
   for (const button of find("views").children) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   if (name === "graph") view.fit(1, 0.78);
-  if (name === "tensors") tensors.refresh().catch(() => {});
+  if (name === "tensors") tensors.refresh().catch((problem) => tensors.fail(problem));
   if (name === "functions") functions.refresh().catch((problem) => tell(problem.message));
   if (name === "requests") showRequests();
 }

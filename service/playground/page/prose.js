@@ -10,13 +10,13 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)]) +(.*)$/;
 const QUOTE = /^> ?/;
 
 function link(label, to) {
-  const own = /^(#|\/(?!\/))/.test(to);
   let url;
   try {
     url = new URL(to, location.href);
   } catch {
     return null;
   }
+  const own = /^[#/]/.test(to) && url.origin === location.origin; // "//host" and "/\\host" lead elsewhere
   if (!own && !/^https?:$/.test(url.protocol)) return null;
   return h("a", own ? { href: to } : { href: url.href, target: "_blank", rel: "noopener noreferrer" }, inline(label));
 }

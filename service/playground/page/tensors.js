@@ -46,6 +46,11 @@ export class Tensors {
     return found;
   }
 
+  fail(problem) {
+    this.detail.hidden = true;
+    replace(this.list, h("p", { class: "empty" }, problem.message));
+  }
+
   draw(tensors) {
     if (tensors.length === 0) {
       replace(this.list, h("p", { class: "empty" }, "The session holds no tensors yet."));
