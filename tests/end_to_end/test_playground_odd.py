@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.end_to_end.browser import Playground
@@ -102,4 +103,13 @@ def test_tensors_that_cannot_be_asked_for_are_not_none(playground: Playground) -
     page.click("#tab-tensors")
     page.wait_for_selector("#panel-tensors:has-text('cannot be reached')")
     assert [w for w in playground.wrong if "ERR_FAILED" in w] == playground.wrong
+    playground.wrong.clear()
+
+
+def test_a_part_of_an_expired_sessions_graph(playground: Playground) -> None:
+    playground.write("x = torch.ones(2, requires_grad=True)\ny = x * 2\nz = y * 2").run_all()
+    assert httpx.delete(playground.session()).status_code == 204
+    playground.page.select_option("#root", "y")
+    playground.page.wait_for_selector("#toast.shown:has-text('The session expired. Run a cell')")
+    assert [w for w in playground.wrong if "404" in w] == playground.wrong
     playground.wrong.clear()

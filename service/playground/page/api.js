@@ -98,3 +98,4 @@ export class Api {
 }
 
 export const expired = (problem) => problem instanceof Problem && problem.status === 404 && /^there is no such session/.test(problem.message);
+export const EXPIRED = "The session expired. Run a cell: a new one begins, and the cells that had run are run again.";

@@ -1,6 +1,6 @@
 // The page: joins the notebook, the graph, the tensors and the log of requests.
 
-import { Api, Problem } from "./api.js";
+import { Api, EXPIRED, expired, Problem } from "./api.js";
 import { copy, h, icon, replace, tell } from "./dom.js";
 import { Functions } from "./functions.js";
 import { GraphView, MOST_NODES, walked } from "./graph.js";
@@ -16,7 +16,7 @@ const find = (id) => document.getElementById(id);
 const state = { root: "", tab: "graph", language: "curl", request: null };
 
 const api = new Api({ onrequest: () => state.tab === "requests" && showRequests(), askKey });
-const view = new GraphView({ onopen: (name) => openTensor(name), onroot: (root) => ((state.root = root), showGraph()) });
+const view = new GraphView({ onopen: (name) => openTensor(name), onroot });
 const stepper = new Stepper({ api, view, onclose });
 const tensors = new Tensors({ api, onerror: (problem) => tell(problem.message) });
 const functions = new Functions({ api });
@@ -103,6 +103,14 @@ async function showGraph() {
     const url = URL.createObjectURL(new Blob([drawn], { type: "image/svg+xml" }));
     replace(view.stage, h("img", { class: "drawn", src: url, alt: `Computation graph: ${graph.nodes.length} nodes` }));
   }
+}
+
+function onroot(root) {
+  state.root = root;
+  showGraph().catch((problem) => {
+    if (!(problem instanceof Problem)) throw problem;
+    tell(expired(problem) ? EXPIRED : problem.message);
+  });
 }
 
 async function onran() {

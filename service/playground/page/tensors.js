@@ -1,6 +1,6 @@
 // The session's tensors, and one of them looked at: as printed, as a table, a heat map, a histogram; its gradient too.
 
-import { expired } from "./api.js";
+import { EXPIRED, expired } from "./api.js";
 import { h, replace } from "./dom.js";
 import { shapeText } from "./graph.js";
 import { heatMap, histogram } from "./plots.js";
@@ -37,7 +37,7 @@ export class Tensors {
     } catch (problem) {
       if (!expired(problem)) throw problem;
       this.detail.hidden = true;
-      replace(this.list, h("p", { class: "empty" }, "The session expired. Run a cell: a new one begins, and the cells that had run are run again."));
+      replace(this.list, h("p", { class: "empty" }, EXPIRED));
       return;
     }
     this.draw(found);
