@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from engine.picture.graph import Graph, GraphNode, Kind
-from engine.picture.labels import clean, describe
+from engine.picture.labels import clean, describe, rows_of
 
 __all__ = ["to_dot"]
 
@@ -47,7 +47,7 @@ def to_dot(graph: Graph) -> str:
 def _attributes(node: GraphNode) -> str:
     first, *rest = describe(node)
     rows = [first.text]
-    rows += [line.text if line.role in ("type", "contents") else f"{line.role} {line.text}" for line in rest]
+    rows += rows_of(rest)
     label = "\\n".join(map(_escape, rows))
     return f'[label="{label}", tooltip="{_escape(clean(node.id))}", {LOOKS[node.kind]}{FREED if node.freed else ""}]'
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from engine.picture.graph import GraphNode
 
-__all__ = ["Line", "cells", "clean", "describe", "elide"]
+__all__ = ["Line", "cells", "clean", "describe", "elide", "rows_of"]
 
 Role = Literal["title", "type", "tensor", "value", "saved", "grad", "contents"]
 
@@ -98,6 +99,21 @@ def describe(node: GraphNode) -> tuple[Line, ...]:
         lines.append(Line("saved", elide(saved, LONGEST - 8) + (" (freed)" if node.freed else "")))
     lines += _block("grad", node.grad)
     return tuple(lines)
+
+
+def rows_of(lines: Sequence[Line]) -> list[str]:
+    """What stands under a title, as text alone: each value after its role, which a value of several lines has once.
+
+    >>> [row.replace("\u00a0", "·") for row in rows_of([Line("value", "[[1.],"), Line("value", " [2.]]")])]
+    ['value [[1.],', '······ [2.]]']
+    """
+    rows = []
+    before = ""
+    for role, text in lines:
+        word = "" if role in ("type", "contents") else f"{role} "
+        rows.append("\u00a0" * len(word) + text if role == before else word + text)
+        before = role
+    return rows
 
 
 def _block(role: Role, text: str | None) -> list[Line]:

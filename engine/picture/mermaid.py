@@ -10,7 +10,7 @@ import re
 from collections import Counter
 
 from engine.picture.graph import Graph, GraphNode, Kind
-from engine.picture.labels import describe
+from engine.picture.labels import describe, rows_of
 
 __all__ = ["to_mermaid"]
 
@@ -61,5 +61,5 @@ def to_mermaid(graph: Graph) -> str:
 def _label(node: GraphNode) -> str:
     first, *rest = describe(node)
     rows = [first.text]
-    rows += [line.text if line.role in ("type", "contents") else f"{line.role} {line.text}" for line in rest]
+    rows += rows_of(rest)
     return "<br>".join(_SPECIAL.sub(lambda found: f"#{ord(found[0])};", row) for row in rows)

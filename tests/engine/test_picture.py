@@ -389,6 +389,12 @@ class TestMermaid:
         assert len([line for line in lines if re.match(r"  n\d+ -->(\|\d\|)? n\d+$", line)]) == 6
         assert "  class n2 freed" in lines
 
+    def test_a_value_of_several_lines_is_called_so_once(self) -> None:
+        x = GraphNode("x", "leaf", "x", None, "x", (2, 1), "float32", value="[[1.],\n [2.]]")
+        for text in (to_mermaid(Graph((x,), ())), to_dot(Graph((x,), ()))):
+            assert text.count("value") == 1
+            assert "\u00a0[2.]]" in text
+
     def test_labels_hold_nothing_that_mermaid_reads_as_its_own(self) -> None:
         for line in to_mermaid(hostile()).splitlines():
             found = re.match(r'  n\d+(?:\(\[|\[\[|\[|\{\{)"(.*)"(?:\]\)|\]\]|\]|\}\}):::\w+$', line)
