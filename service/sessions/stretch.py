@@ -78,7 +78,7 @@ class Stretch:
         return len(self._moves)
 
     def carry_out(self, tx: Transaction) -> Outcome | None:
-        """The last step's outcome; None, with nothing done, where this is not the way. Errors: StepFailed."""
+        """The last step's outcome; None, with nothing done, where this is not the way. Errors: StepFailed; TooHeavy on the event loop."""
         session, meter, count = tx.session, tx.meter, len(self._moves)
         names = session.names
         limits = self._limits
@@ -87,7 +87,6 @@ class Stretch:
             or session.values
             or dtypes.default_dtype.get() is not self._default
             or not grad_enabled.get()
-            or meter.light
             or meter.cost + self._cost > meter.allowed_cost
             or session.held_nodes + count > limits.session_nodes
             or len(names) + count > limits.session_tensors
@@ -102,10 +101,10 @@ class Stretch:
             if array.shape != shape or array.dtype != dtype:
                 return None
             places.append(binding.tensor)
+        meter.spend(self._cost + count * STEP_COST)
         if not tx.reserved(self._moves[0].op.name, self._reserved):
             return None
         meter.cost += self._cost
-        meter.spend(self._cost + count * STEP_COST)
         tx.binds(self._bound)
         self._run(tx, places)
         tx.mark()

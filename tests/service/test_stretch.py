@@ -16,6 +16,7 @@ from service.sessions.session import Session
 from service.sessions.stretch import Batch
 from service.sessions.transaction import Transaction
 from service.steps.errors import DeadlineExceeded, StepFailed
+from service.steps.limits import TooHeavy
 from service.steps.patience import PATIENCE, Patience
 from service.steps.step import Step
 from service.wire.json_codec import parse, render
@@ -102,6 +103,26 @@ def test_the_third_time_is_like_the_first(name: str, recorded: bool) -> None:
     one.measure()
     other.measure()
     assert (one.held_bytes, one.held_nodes) == (other.held_bytes, other.held_nodes)
+
+
+def test_on_the_event_loop_a_stretch_goes_as_far_as_is_light() -> None:
+    batch = Batch(CHAIN, 100)
+    session = prepared()
+    for _ in range(2):
+        send(session, batch)
+    for _ in range(3):
+        with session.begin(batch=True, light=True) as tx:
+            carried_out(tx, batch, [], SHOWN)
+            tx.commit()
+        assert batch.stretches
+    heavy = Batch(CHAIN * 9, 100)
+    for _ in range(2):
+        send(session, heavy)
+    before = digest(session)
+    with pytest.raises(TooHeavy), session.begin(batch=True, light=True) as tx:
+        carried_out(tx, heavy, [], SHOWN)
+    assert heavy.stretches
+    assert digest(session) == before
 
 
 def test_other_sessions_use_what_one_has_taught() -> None:
