@@ -191,8 +191,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         410,
         "quarantined",
         "Damaged",
-        "What was stored of this session is damaged, so it answers nothing rather than something wrong. "
-        "Delete it, or restore the data directory from a backup.",
+        "What was stored of this session, or of functions and Idempotency-Keys, is damaged, so it answers nothing rather than "
+        "something wrong. Delete it, or restore the data directory from a backup.",
     ),
     steps.KeyReused: Kind(
         422,

@@ -20,7 +20,7 @@ from service.functions.picture import DRAWN, drawn
 from service.functions.ports import Clock, Executor, FunctionStore, ReadValues, Record
 from service.functions.reading import read_call
 from service.functions.work import Work
-from service.steps.errors import InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull, passed
+from service.steps.errors import Damaged, InvalidInput, LimitExceeded, NotFound, PreconditionFailed, QueueFull, passed
 from service.steps.limits import Limits, TooHeavy
 from service.steps.patience import PATIENCE
 
@@ -97,12 +97,22 @@ class FunctionManager:
         self._turn = asyncio.Lock()  # what changes names takes turns
         self._waiting = 0
         self._bytes = 0
+        self._damage: str | None = None  # of what the store held
+
+    def _check_whole(self) -> None:
+        if self._damage is not None:
+            raise Damaged(self._damage)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Take up what the store holds."""
-        for record in await self._store.load():
+        """Take up what the store holds. Where that is damaged, every request to a function hears so."""
+        try:
+            records = await self._store.load()
+        except Damaged as error:
+            self._damage = error.detail
+            return
+        for record in records:
             definition = read_definition(record.definition, self._read, self._limits)
             function = Function(definition, self._read)
             self._keep(Held(record.tenant, record.name, record.created, function))
@@ -143,9 +153,10 @@ class FunctionManager:
         """Keep a function under a name; answers it and whether the name is new.
 
         if_match, if_none_match: versions, or "*" for any. told: of that, and of the versions that there will be, the newest first, says
-        what the store is to keep with it. Errors: PreconditionFailed, LimitExceeded; then nothing has changed.
+        what the store is to keep with it. Errors: PreconditionFailed, LimitExceeded, Damaged; then nothing has changed.
         """
         check_name(name)
+        self._check_whole()
         async with self._turn:
             return await self._put(name, function, tenant, if_match, if_none_match, told)
 
@@ -201,7 +212,8 @@ class FunctionManager:
             )
 
     def find(self, reference: str, *, tenant: str = DEFAULT_TENANT) -> Held:
-        """The newest version of ``name``, or the one that ``name@hash`` pins. Errors: NotFound."""
+        """The newest version of ``name``, or the one that ``name@hash`` pins. Errors: NotFound, Damaged."""
+        self._check_whole()
         name, at, version = reference.partition("@")
         versions = self._held.get((tenant, name))
         if versions is None:
@@ -220,11 +232,13 @@ class FunctionManager:
         return found
 
     def versions(self, name: str, *, tenant: str = DEFAULT_TENANT) -> list[Held]:
-        """The versions of a name, the newest first."""
+        """The versions of a name, the newest first. Errors: Damaged."""
+        self._check_whole()
         return list(reversed(self._held.get((tenant, name), {}).values()))
 
     def list(self, *, tenant: str = DEFAULT_TENANT) -> list[Held]:
-        """The newest version of each function, by name."""
+        """The newest version of each function, by name. Errors: Damaged."""
+        self._check_whole()
         return [v[next(reversed(v))] for (t, _), v in sorted(self._held.items()) if t == tenant]
 
     async def delete(

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from service.sessions.lane import shielded
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.ports import Change, Journal, Record, Snapshot
+from service.steps.errors import Damaged
 
 __all__ = ["Entries", "Ledger", "Seal"]
 
@@ -20,7 +21,10 @@ LONG: Final = 1_000  # records, after which the next start begins with a snapsho
 
 
 class Ledger:
-    """Named data in spaces. Without a journal it lives in memory."""
+    """Named data in spaces. Without a journal it lives in memory.
+
+    One that is damaged answers nothing and keeps nothing (Damaged), rather than doing twice what a lost reply stood for.
+    """
 
     def __init__(self, journal: Journal | None, tenant: str = "") -> None:
         self.log = f"@{tenant}"
@@ -31,8 +35,20 @@ class Ledger:
         self._since = 0  # records after the snapshot
         self.stale = False  # whether they hold what was dropped
         self._turn = asyncio.Lock()
+        self._damage: str | None = None
         if journal is not None:
-            self._read(journal)
+            try:
+                self._read(journal)
+            except Damaged as error:
+                self._damage = (
+                    f"the functions and the replies to Idempotency-Keys of this tenant cannot be read: {error.detail}"
+                )
+                self._spaces, self._since, self.stale = {}, 0, False
+
+    def check(self) -> None:
+        """Errors: Damaged where what it held is not known."""
+        if self._damage is not None:
+            raise Damaged(self._damage)
 
     def _read(self, journal: Journal) -> None:
         """Errors: Damaged."""
@@ -55,7 +71,8 @@ class Ledger:
         return Snapshot(self.log, self._next - 1, {"spaces": self._spaces, "outcomes": self.outcomes.to_data()})
 
     async def fold(self) -> None:
-        """Put a snapshot in place of the records, so that nothing is left of what was dropped. Errors: ReadOnly."""
+        """Put a snapshot in place of the records, so that nothing is left of what was dropped. Errors: ReadOnly, Damaged."""
+        self.check()
         async with self._turn:
             if self._journal is not None and self._since:
                 await shielded(asyncio.wrap_future(self._journal.commit([self._snapshot()])))
@@ -75,11 +92,13 @@ class Ledger:
             self.outcomes.read(data)
 
     def get(self, space: str, name: str) -> Any:
-        """What is kept under a name; None where nothing is."""
+        """What is kept under a name; None where nothing is. Errors: Damaged."""
+        self.check()
         return self._spaces.get(space, {}).get(name)
 
     def items(self, space: str) -> Iterator[tuple[str, Any]]:
-        """All names of a space with what is kept under them."""
+        """All names of a space with what is kept under them. Errors: Damaged."""
+        self.check()
         yield from self._spaces.get(space, {}).items()
 
     async def put(self, space: str, name: str, value: Mapping[str, Any]) -> None:
@@ -99,6 +118,7 @@ class Ledger:
             if self._journal is not None and changes:
                 await asyncio.wrap_future(self._journal.commit(changes))
             return
+        self.check()
         async with self._turn:  # numbers follow each other only if what came before was kept
             begins = [Record(self.log, 0, "ledger")] if self._next == 0 else []
             first = self._next + len(begins)

@@ -229,7 +229,9 @@ class SessionManager:
         return answer
 
     async def _once(self, key: Key | None, act: Callable[..., Awaitable[Reply]], *args: Any) -> Reply:
-        """Act, or answer what was answered to the same key before."""
+        """Act, or answer what was answered to the same key before. Errors: Damaged where that is not known."""
+        if key is not None:
+            self.ledger.check()
         with self.ledger.outcomes.running(key):
             found = self.ledger.outcomes.find(key, self.clock.now())
             return found if found is not None else await act(key, *args)
@@ -345,7 +347,8 @@ class SessionManager:
         if self._deleted or self.ledger.stale:
             self._deleted = False
             try:
-                await self.ledger.fold()
+                with suppress(Damaged):
+                    await self.ledger.fold()
                 await self._executor.run(self._journal.compact, heavy=True)
             except ServiceError:
                 self._deleted = True  # later, then

@@ -200,6 +200,39 @@ def test_a_damaged_session_answers_nothing_and_others_go_on(tmp_path: Path) -> N
         assert http.get(bad).status_code == 404
 
 
+def test_damaged_functions_and_replies_are_said_and_sessions_go_on(tmp_path: Path) -> None:
+    """One damaged record beside the sessions: no function, and nothing with a key, is answered; the rest is."""
+    key = {"Idempotency-Key": "k"}
+    area = {"code": "def area(x):\n    return x.sum()"}
+    with served(tmp_path) as (http, _):
+        session = made(http)
+        http.post(f"{session}/tensors", json={"id": "x", "data": [1.0]}).raise_for_status()
+        http.put("/functions/area", json=area).raise_for_status()
+        opened = http.post("/sessions", json={}, headers=key).raise_for_status()
+    with closing(sqlite3.connect(tmp_path / "gradwire.db")) as store:
+        store.execute("UPDATE records SET payload = payload || x'00' WHERE log = '@' AND number = 1")
+        store.commit()
+    with served(tmp_path) as (http, _):
+        for answer in (
+            http.get("/functions"),
+            http.get("/functions/area"),
+            http.post("/functions/area/value", json={"inputs": {"x": [1.0]}}),
+            http.put("/functions/area", json=area),
+            http.delete("/functions/area"),
+            http.post("/sessions", json={}, headers=key),
+            http.delete(opened.headers["Location"].removeprefix("/v1"), headers=key),
+        ):
+            assert (answer.status_code, answer.json()["type"]) == (410, "/errors/quarantined")
+        assert http.post(f"{session}/ops/add_", json={"args": ["x", 1]}, headers=key).json()["data"] == [2.0]
+        other = made(http)
+        assert http.delete(other).status_code == 204
+    status, _, says = gradwire("verify", tmp_path)
+    assert (status, "the ledger of tenant default is damaged" in says) == (1, True)
+    assert gradwire("compact", tmp_path)[0] == 1
+    with served(tmp_path) as (http, _):
+        assert http.get(f"{session}/tensors/x").json()["data"] == [2.0]
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with served(tmp_path):
         second = start(free_port(), data_dir=str(tmp_path))
