@@ -74,13 +74,15 @@ class Directory:
 def read_head(path: Path) -> int | None:
     """The number in a head file: the larger one of the slots that are whole; None of a file that is new, or not there.
 
-    Errors: StoreError where no slot is whole.
+    Errors: StoreError where no slot is whole, or it cannot be read.
     """
     try:
         with path.open("rb") as file:
             content = file.read(2 * _SECTOR)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise StoreError(f"the file {path} cannot be read: {error.strerror}") from error
     if not content:
         return None
     found: list[int] = []

@@ -128,6 +128,17 @@ def test_a_damaged_head_is_found(store: Path, content: bytes | None) -> None:
     assert "'head'" in err
 
 
+def test_what_is_no_directory_or_no_file_is_said(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no directory")
+    status, _, says = gradwire("verify", file)
+    assert (status, "there is no store in" in says) == (2, True)
+    (store / "head").unlink()
+    (store / "head").mkdir()
+    status, _, says = gradwire("verify", store)
+    assert (status, "head cannot be read: Is a directory" in says) == (2, True)
+
+
 def test_a_damaged_file_of_keys_is_found(store: Path) -> None:
     (store / "keys").write_text("{")
     status, _, err = gradwire("verify", store)
