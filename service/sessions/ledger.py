@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from service.sessions.lane import shielded
 from service.sessions.outcomes import Key, Outcomes, Reply
 from service.sessions.ports import Change, Journal, Record, Snapshot
-from service.steps.errors import Damaged
+from service.steps.errors import Damaged, ServiceError
 
 __all__ = ["Entries", "Ledger", "Seal"]
 
@@ -77,6 +78,12 @@ class Ledger:
             if self._journal is not None and self._since:
                 await shielded(asyncio.wrap_future(self._journal.commit([self._snapshot()])))
                 self._since, self.stale = 0, False
+
+    async def close(self) -> None:
+        """Leave nothing of what was dropped, where that can be written."""
+        if self.stale:
+            with suppress(ServiceError):
+                await self.fold()
 
     def _apply(self, record: Record) -> None:
         data = record.data

@@ -495,3 +495,4 @@ class SessionManager:
         for entry in list(self._entries.values()):
             if self._shelf is not None and self.trouble is None and self.clock.monotonic() < latest:
                 await self._snapshot(entry)
+        await self.ledger.close()

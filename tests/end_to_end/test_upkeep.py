@@ -300,6 +300,16 @@ def test_a_server_empties_what_held_deleted_data_by_itself(tmp_path: Path) -> No
         assert http.get(f"{kept}/tensors/x").json()["data"] == [1.0]
 
 
+def test_a_shutdown_leaves_nothing_of_a_deleted_function(tmp_path: Path) -> None:
+    with served(tmp_path) as (http, _):
+        http.put("/functions/area", json={"code": f"def area(x):\n    return x * {SECRET}"}).raise_for_status()
+        http.put("/functions/kept", json={"code": "def kept(x):\n    return x * 2"}).raise_for_status()
+        assert http.delete("/functions/area").status_code == 204
+    assert marks(tmp_path) == set()
+    with served(tmp_path) as (http, _):
+        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["kept"]
+
+
 def test_progress_is_shown_on_a_terminal_and_nowhere_else(store: Path, tmp_path: Path) -> None:
     screen, terminal = os.openpty()
     command = [sys.executable, "-m", "service", "backup", str(store), str(tmp_path / "copy")]
