@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -106,14 +107,18 @@ class FunctionManager:
     # -- keeping -----------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Take up what the store holds. Where that is damaged, every request to a function hears so."""
+        """Take up what the store holds. Where that is damaged, every request to a function hears so.
+
+        What was kept is kept, also where a limit is lower now.
+        """
         try:
             records = await self._store.load()
         except Damaged as error:
             self._damage = error.detail
             return
+        any_size = dict.fromkeys(("function_source_bytes", "tensor_bytes", "batch_steps", "step_outputs"), sys.maxsize)
         for record in records:
-            definition = read_definition(record.definition, self._read, self._limits)
+            definition = read_definition(record.definition, self._read, replace(self._limits, **any_size))
             function = Function(definition, self._read)
             self._keep(Held(record.tenant, record.name, record.created, function))
 

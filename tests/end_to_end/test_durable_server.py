@@ -137,6 +137,17 @@ def test_functions_outlive_the_process(tmp_path: Path) -> None:
         assert [again.headers[h] for h in ("ETag", "Location")] == [kept.headers[h] for h in ("ETag", "Location")]
 
 
+def test_functions_are_kept_when_limits_are_lowered(tmp_path: Path) -> None:
+    code = {"code": "def area(x):\n    return (x * c).sum()", "constants": {"c": [1.0, 2.0, 3.0]}}
+    steps = {"steps": [{"op": "mul", "args": ["x", 2], "id": "y"}, {"op": "add", "args": ["y", "z"], "id": "w"}]}
+    with served(tmp_path) as (http, _):
+        http.put("/functions/area", json=code).raise_for_status()
+        http.put("/functions/more", json={**steps, "inputs": {"x": {}, "z": {}}, "outputs": "w"}).raise_for_status()
+    with served(tmp_path, function_source_bytes="9", tensor_bytes="8", batch_steps="1", step_outputs="1") as (http, _):
+        assert [f["name"] for f in http.get("/functions").json()["functions"]] == ["area", "more"]
+        assert http.put("/functions/again", json=code).status_code == 422
+
+
 def test_a_store_that_takes_no_write_is_still_read(tmp_path: Path) -> None:
     with served(tmp_path) as (http, _):
         session = made(http)
