@@ -280,7 +280,7 @@ class Protocol(HttpToolsProtocol):
         answered = self._head_done and self.cycle is not None and self.cycle.response_started
         if not answered or self._refusal:
             kind = STATUSES[status]
-            answer = problem(kind, kind.explanation, {"retry_after": 1} if status == 503 else None)
+            answer = problem(kind, kind.explanation, self._members(status))
             headers = [
                 *self.server_state.default_headers,
                 *answer.raw_headers,
@@ -295,6 +295,18 @@ class Protocol(HttpToolsProtocol):
             self.cycle.leave()
         self.sending = True
         self.transport.close()
+
+    def _members(self, status: int) -> dict[str, Any]:
+        """Which limit was passed, its value, and what was asked, as far as it was read."""
+        if status == 414:
+            return {"limit": "url_bytes", "value": self.settings.url_bytes, "asked": len(self.url), "unit": "bytes"}
+        if status == 431:
+            asked = self._head_size if self._head_done else self._head_bytes
+            return {"limit": "header_bytes", "value": self.settings.header_bytes, "asked": asked, "unit": "bytes"}
+        if status == 503:
+            asked, most = len(self.connections), self.settings.connections
+            return {"limit": "connections", "value": most, "asked": asked, "unit": "connections", "retry_after": 1}
+        return {}
 
     # -- how long it takes -----------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ class Guard:
         if not length.isdigit():
             return 400, "Content-Length is no number.", None
         if int(length) > self.request_bytes:
-            return 413, *too_large(self.request_bytes)
+            return 413, *too_large(self.request_bytes, int(length))
         return None
 
 
@@ -152,11 +152,12 @@ def _drawn() -> str:
         return drawn[:16]
 
 
-def too_large(most: int) -> tuple[str, dict[str, Any]]:
-    """The sentence for a body over the limit, and its members."""
+def too_large(most: int, asked: int | None = None) -> tuple[str, dict[str, Any]]:
+    """The sentence for a body over the limit, and its members; ``asked``: its length, where that is known before it has come."""
     return f"The body is larger than request_bytes allows: {most:,} bytes.", {
         "limit": "request_bytes",
         "value": most,
+        **({} if asked is None else {"asked": asked}),
         "unit": "bytes",
     }
 

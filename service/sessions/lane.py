@@ -73,7 +73,10 @@ class Lane:
             async with asyncio.timeout(seconds):
                 await self._lock.acquire()
         except TimeoutError:
-            raise Overloaded(f"the session was busy for {seconds:.3g} s; nothing was done", retry_after=1) from None
+            limit = {"limit": "queue_seconds", "value": seconds, "unit": "seconds"} if seconds == self._seconds else {}
+            raise Overloaded(
+                f"the session was busy for {seconds:.3g} s; nothing was done", retry_after=1, **limit
+            ) from None
         finally:
             self._waiting -= 1
 
