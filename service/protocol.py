@@ -93,6 +93,7 @@ class Protocol(HttpToolsProtocol):
         self._gentle = _Gentle(transport, self)
         super().connection_made(self._gentle)  # type: ignore[arg-type]
         self.flow = FlowControl(transport)
+        self._over = len(self.connections) > self.settings.connections  # whoever was here before goes on
         if len(self.connections) > 2 * self.settings.connections:
             transport.abort()
             return
@@ -169,7 +170,11 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_done = True
         self._body_bytes = 0
-        if len(self.connections) > self.settings.connections and not self.url.startswith(ALWAYS_ANSWERED):
+        if (
+            self._over
+            and len(self.connections) > self.settings.connections
+            and not self.url.startswith(ALWAYS_ANSWERED)
+        ):
             self._refusal = self._refusal or 503
         if self._refusal:
             self._refuse(self._refusal)

@@ -128,7 +128,10 @@ def test_many_requests_at_once_on_one_connection(port: int) -> None:
 
 
 def test_connections_are_counted_and_health_is_answered_all_the_same(port: int) -> None:
+    """Whoever was connected before there were too many is answered, too."""
     with ExitStack() as stack:
+        before = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20))
+        assert before.get("/v1/ops/mul").status_code == 200
         for _ in range(CONNECTIONS):
             stack.enter_context(connected(port)).sendall(b"GET /")
         one_more = stack.enter_context(connected(port))
@@ -136,6 +139,7 @@ def test_connections_are_counted_and_health_is_answered_all_the_same(port: int) 
         status, members = problem(everything(one_more))
         assert (status, members["type"]) == (503, "/errors/too-many-connections")
         assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=20).status_code == 200
+        assert before.get("/v1/ops/mul").status_code == 200
     assert httpx.get(f"http://127.0.0.1:{port}/v1/ops/mul", timeout=20).status_code == 200
 
 
