@@ -129,6 +129,8 @@ class Guard:
             return 421, "This service listens on loopback and answers to localhost and loopback addresses only.", None
         if headers.get(b"content-encoding", b"identity") != b"identity":
             return 415, "A compressed body is not taken: send it without Content-Encoding.", None
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            return 415, "A compressed body is not taken: the only Transfer-Encoding is chunked.", None
         if b"request-timeout" in headers and not _TIMEOUT.match(headers[b"request-timeout"]):
             return 400, "Request-Timeout is a number of seconds above 0.", None
         length = headers.get(b"content-length", b"0")

@@ -72,6 +72,7 @@ HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicat
         (b"nothing like HTTP\r\n\r\n", 400, ""),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, ""),
         (HEAD + b"Content-Length: -1\r\n\r\n", 400, ""),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 415, ""),
         (HEAD + b"Content-Length: 9000000\r\n\r\n" + b" " * 3_000_000, 413, "request_bytes"),
         (
             HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 40,
