@@ -48,13 +48,22 @@ class House:
         self._tenants[tenant] = entries
         self._accounts[tenant] = Account(self._tenant_bytes, "tenant_bytes", self.account)
 
-    def count(self, tenant: str, entry: Entry) -> None:
-        """Count the bytes of a session that came into memory. Errors: QuotaExceeded, Overloaded; then it leaves memory again."""
-        try:
-            entry.session.join(self._accounts[tenant])
-        except ServiceError:
-            entry.live = None
-            raise
+    def count(self, tenant: str, entry: Entry, *, new: bool = False) -> None:
+        """Count the bytes of a session that came into memory; idle ones leave it where there is no room.
+
+        Errors: QuotaExceeded, Overloaded; then it leaves memory again, and one that is new is none.
+        """
+        while True:
+            try:
+                entry.session.join(self._accounts[tenant])
+            except ServiceError as error:
+                if not self.relieved(tenant, entry.session, error):
+                    entry.live = None
+                    if new:
+                        del self._tenants[tenant][entry.session_id]
+                    raise
+            else:
+                return
 
     def relieved(self, tenant: str, session: Session, error: ServiceError) -> bool:
         """After an error: whether it was for want of room, and room was found by measuring sessions, and sending stored ones away."""
@@ -65,7 +74,7 @@ class House:
         session.measure()
         everybody = isinstance(cause, Overloaded)
         entries = [e for t, found in self._tenants.items() if everybody or t == tenant for e in found.values()]
-        idle = [e for e in entries if e.live is not None and not e.lane.busy]
+        idle = [e for e in entries if e.live is not None and e.live is not session and not e.lane.busy]
         for e in idle:
             e.session.measure()
         if self.stored is not None and everybody:

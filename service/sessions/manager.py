@@ -142,7 +142,7 @@ class SessionManager:
     def _enter(self, session: Session, ttl_seconds: float | None) -> Entry:
         ttl = min(ttl_seconds or self._idle_ttl, self._idle_ttl)
         entry = self._entry(session.session_id, session.name, self.clock.now(), ttl, session)
-        self._house.count(self.tenant, entry)
+        self._house.count(self.tenant, entry, new=True)
         return entry
 
     def _entry(self, session_id: str, name: str | None, moment: float, ttl: float, live: Session | None) -> Entry:

@@ -244,6 +244,29 @@ def test_damaged_functions_and_replies_are_said_and_sessions_go_on(tmp_path: Pat
         assert http.get(f"{session}/tensors/x").json()["data"] == [2.0]
 
 
+def test_what_left_memory_for_want_of_room_comes_back(tmp_path: Path) -> None:
+    with served(tmp_path, total_bytes="4000000") as (http, _):
+        sessions = [made(http) for _ in range(8)]
+        for session in sessions:
+            http.post(f"{session}/tensors", json={"id": "x", "op": "ones", "args": [250_000]}).raise_for_status()
+        for session in sessions:
+            assert http.get(f"{session}/tensors/x").json()["shape"] == [250_000]
+            fork = http.post(f"{session}/fork").headers["Location"].removeprefix("/v1")
+            assert http.get(f"{fork}/tensors/x").json()["shape"] == [250_000]
+
+
+def test_a_fork_for_which_there_is_no_room_is_none(tmp_path: Path) -> None:
+    with served(tmp_path, total_bytes="1500000") as (http, _):
+        session = made(http)
+        http.post(f"{session}/tensors", json={"id": "x", "op": "ones", "args": [300_000]}).raise_for_status()
+        answer = http.post(f"{session}/fork")
+        listed = [f"/sessions/{s['session_id']}" for s in http.get("/sessions").json()["sessions"]]
+        assert (answer.status_code, session in listed) in ((201, True), (503, True))
+        assert len(listed) == 1 + (answer.status_code == 201)
+        for one in listed:
+            assert http.get(f"{one}/tensors/x").json()["shape"] == [300_000]
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with served(tmp_path):
         second = start(free_port(), data_dir=str(tmp_path))
