@@ -28,6 +28,13 @@ def _view(op: Op, bound: list[Any], level: int, size: int) -> Any:
     return rules.reshape(front(v, level, size), (size, *infer_size(wanted, math.prod(v.shape))))
 
 
+@rule("view.dtype")
+def _view_dtype(op: Op, bound: list[Any], level: int, size: int) -> Any:
+    if not bound[0].ndim:
+        return looped(op, bound, level, size)  # the batch is no dim that could be cut up
+    return run(op, [front(bound[0], level, size), bound[1]])
+
+
 @rule("expand")
 def _expand(op: Op, bound: list[Any], level: int, size: int) -> Any:
     v, wanted = bound[0], bound[1]

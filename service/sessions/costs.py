@@ -111,7 +111,7 @@ def _given(node: Node) -> tuple[Any, ...] | None:
                 values[i] = value
             elif value is not None:
                 return None
-    return tuple(values)
+    return tuple(tuple(v) if type(v) is list else v for v in values)
 
 
 @lru_cache(4_096)

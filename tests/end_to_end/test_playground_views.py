@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.end_to_end.browser import Playground
 
@@ -120,6 +121,7 @@ def test_a_wide_graph_has_a_map(playground: Playground) -> None:
     frame = page.locator(".minimap .frame")
     before = frame.get_attribute("x")
     page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
+    expect(frame).not_to_have_attribute("x", before)
     assert float(frame.get_attribute("x")) > float(before)
     assert page.locator("svg.graph .output").bounding_box()["y"] < 800
     # the picture can be taken hold of
