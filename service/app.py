@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from service.wire.json_codec import Strictness
 __all__ = ["StoreError", "create_app", "is_loopback", "key_file", "open_journal"]
 
 TENDING = 60.0  # seconds between two rounds of sweeping
+LOG = logging.getLogger("gradwire")
 BATCHES, BATCHES_BYTES = 4_096, 32 * 2**20  # bodies of batches that are remembered, and what they may hold
 
 DESCRIPTION = """PyTorch's autograd behind HTTP. Open a session, make tensors, apply operators, call backward, read gradients.
@@ -144,7 +146,7 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         title="Gradwire",
         version=version("gradwire"),
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_telling(lifespan),
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -171,6 +173,23 @@ def create_app(settings: Settings | None = None, journal: Journal | None = None)
         app.front = CrossOrigin(app.front, settings.origins)
     app.openapi = lambda: document(app, keys=asks())  # type: ignore[method-assign]
     return app
+
+
+def _telling(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """A lifespan whose failure is logged: nobody else tells of it."""
+
+    @asynccontextmanager
+    async def told(application: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with lifespan(application):
+                yield
+        except Exception:
+            LOG.exception("the service could not begin, or end, as it should")
+            raise
+
+    return told
 
 
 def is_loopback(host: str) -> bool:

@@ -151,6 +151,7 @@ class Protocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._head_done = False
         self._head_size = 0
+        self._hosts = 0
         self._refusal = 400 if self.transport.is_closing() else 0  # what follows a refused request is not carried out
 
     def on_url(self, url: bytes) -> None:
@@ -164,7 +165,9 @@ class Protocol(HttpToolsProtocol):
         self._head_size += len(name) + len(value) + 4
         if self._head_size > self.settings.header_bytes:
             self._refusal = self._refusal or 431
-        if name == b"expect" and value.lower() == b"100-continue":
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
@@ -176,10 +179,12 @@ class Protocol(HttpToolsProtocol):
             and not self.url.startswith(ALWAYS_ANSWERED)
         ):
             self._refusal = self._refusal or 503
+        version = self.parser.get_http_version()
+        if self._hosts > 1 or (not self._hosts and version == "1.1"):  # RFC 9112, section 3.2
+            self._refusal = self._refusal or 400
         if self._refusal:
             self._refuse(self._refusal)
             return
-        version = self.parser.get_http_version()
         before, self.cycle = (
             self.cycle,
             Cycle(

@@ -70,6 +70,8 @@ HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicat
         (b"GET /v1/ops HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 40_000, 431, "header_bytes"),
         (b"GET /v1/ops?" + b"a" * 40_000, 431, "header_bytes"),
         (b"nothing like HTTP\r\n\r\n", 400, ""),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400, ""),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, ""),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, ""),
         (HEAD + b"Content-Length: -1\r\n\r\n", 400, ""),
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 415, ""),

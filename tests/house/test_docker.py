@@ -167,7 +167,8 @@ def test_the_recipe_makes_a_server_that_is_healthy_and_stops(tmp_path: Path) -> 
         )
     port = free_port()
     words = [str(port) if word == "8000" else "127.0.0.1" if word == "0.0.0.0" else word for word in COMMAND[1:]]
-    variables = dict(pair.split("=", 1) for pair in LAST["ENV"].replace("/opt/gradwire/bin:$PATH", str(bin_)).split())
+    placed = LAST["ENV"].replace("/opt/gradwire/bin:$PATH", str(bin_)).replace("=/data", f"={tmp_path}/data")
+    variables = dict(pair.split("=", 1) for pair in placed.split())
     (tmp_path / "data").mkdir()
     with subprocess.Popen([bin_ / COMMAND[0], *words], cwd=tmp_path / "data", env=variables) as server:
         try:
@@ -178,6 +179,7 @@ def test_the_recipe_makes_a_server_that_is_healthy_and_stops(tmp_path: Path) -> 
                 time.sleep(0.1)
             server.send_signal(signal.SIGTERM)
             assert server.wait(10) in {0, -signal.SIGTERM}
+            assert (tmp_path / "data/gradwire.db").exists()
         finally:
             server.kill()
 
@@ -213,4 +215,4 @@ def test_the_proxy_of_compose_can_write_nothing_but_its_own() -> None:
     assert "--to gradwire:8000" in proxy
     ours = COMPOSE[COMPOSE.index("  gradwire:\n") : COMPOSE.index("  proxy:\n")]
     assert re.findall(r"^      - (\w+):/", ours, re.MULTILINE) == ["data"]
-    assert "GRADWIRE_DATA_DIR: /data" in ours
+    assert "GRADWIRE_DATA_DIR=/data" in LAST["ENV"].split()

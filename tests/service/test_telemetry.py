@@ -14,8 +14,9 @@ from prometheus_client import generate_latest
 
 from service.app import create_app
 from service.auth.api_keys import KeyFile
+from service.journal.memory import MemoryJournal
 from service.settings import Settings
-from service.telemetry.logs import LineFormatter
+from service.telemetry.logs import LineFormatter, configure
 from service.telemetry.metrics import BUCKETS, MOST, Metrics
 
 SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?(\d+(\.\d+)?(e[+-]?\d+)?|Inf|NaN)\Z')
@@ -114,3 +115,25 @@ def test_requests_are_counted_by_template_and_logged_without_secrets(
     for secret in (session, key, "73571", "hidden", "secret", "wrong", "\n"):
         assert secret not in whole
     assert all(len(line) <= 1_024 for line in lines)
+
+
+def test_a_service_that_cannot_begin_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("service.app.stored_by_tenant", fails)
+    configure(requests=False)
+
+    async def begin() -> None:
+        app = create_app(Settings(), MemoryJournal())
+        async with app.router.lifespan_context(app):
+            pass
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(begin())
+    line = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (line["level"], line["error"]) == ("error", "RuntimeError")
+    assert "could not begin" in line["message"]
+    assert "secret" not in str(line)
