@@ -176,7 +176,13 @@ class Transaction(Reserving):
             remember(session.beside, op, given, target)
             session.held_nodes += 2
             return Outcome(self._plain_ids(step, Outcome(tensors=(target,))), (target,))
-        out = apply.run(op, bound.values) if plan is None else plan.door(*bound.values[: len(step.args)])
+        unrecorded = None
+        if not grad_enabled.get() and op.differentiable:
+            inputs = tuple(t for t in tensors_among(op.tensors, bound.values) if t.requires_grad)
+            if inputs:
+                unrecorded = Unrecorded(op.name, inputs)
+        # the engine may put arrays in the place of tensors in the list that it runs on
+        out = apply.run(op, list(bound.values)) if plan is None else plan.door(*bound.values[: len(step.args)])
         if type(out) is bool:  # equal and allclose
             self._refuse_id(step, True)
             return Outcome(value=out)
@@ -184,11 +190,6 @@ class Transaction(Reserving):
         tensors = tuple(out) if several else (out,)
         if tensors and (not several or op.kind != "composite"):
             remember(session.beside, op, came_in(op, bound.values), tensors[0])
-        unrecorded = None
-        if not grad_enabled.get() and op.differentiable:
-            inputs = tuple(t for t in tensors_among(op.tensors, bound.values) if t.requires_grad)
-            if inputs:
-                unrecorded = Unrecorded(op.name, inputs)
         return self._kept(step, tensors, several, unrecorded)
 
     def _named(self, step: Step, outcome: Outcome) -> Outcome:

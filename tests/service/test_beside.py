@@ -7,6 +7,7 @@ import weakref
 import engine as torch
 from engine.node import Node
 from service.sessions.beside import LEAST
+from service.sessions.limits import Limits
 from service.sessions.session import Session
 from service.steps.step import Step
 
@@ -86,3 +87,24 @@ def test_bytes_that_were_reserved_ahead_are_given_back() -> None:
             assert session.held_bytes > before + 16
         session.measure()
         assert session.held_bytes == before  # rolled back
+
+
+def test_the_first_call_of_its_kind_leaves_what_later_ones_leave() -> None:
+    """A process that has seen a call before goes a shorter way: a restart must not be told from it."""
+    session = Session("test", seed=1, limits=Limits())  # limits of its own: no call is known yet
+    session.apply([Step("randn", (2, 2), {"requires_grad": True}, "x"), Step("enter", ("no_grad",))])
+    for op, *more in (
+        ("t",),
+        ("select", 0, 0),
+        ("mul", 2.0),
+        ("transpose", 0, 1),
+        ("relu",),
+        ("matmul", "x"),
+        ("sum",),
+    ):
+        left = []
+        for name in ("first", "second", "third"):
+            session.apply([Step(op, ("x", *more), {}, name)])
+            found = session.names[name].unrecorded
+            left.append(None if found is None else (found.op, len(found.inputs)))
+        assert left == [(op, 2 if op == "matmul" else 1)] * 3
