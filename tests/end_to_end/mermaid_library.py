@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from engine.picture import summarise, to_mermaid
-from engine.picture.labels import describe
+from engine.picture.labels import describe, rows_of
 from tests.end_to_end.browser import CHROMIUM
 from tests.engine.test_picture import DRAWN
 
@@ -71,7 +71,7 @@ def _rows(node: object) -> list[str]:
     first, *rest = describe(node)  # type: ignore[arg-type]
     return [
         first.text,
-        *(line.text if line.role in ("type", "contents") else f"{line.role} {line.text}" for line in rest),
+        *rows_of(rest),
     ]
 
 
