@@ -356,7 +356,8 @@ class Protocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
         elif not self.sending:
-            self.loop.call_later(0.2, self._close_idle)
+            # in two waits: on a busy machine both may be over at once, but what has come is read between them
+            self.loop.call_later(0.2, self.loop.call_later, 0.05, self._close_idle)
 
     def _close_idle(self) -> None:
         if not self.sending and (self.cycle is None or self.cycle.response_complete):
