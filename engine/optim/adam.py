@@ -15,7 +15,9 @@ from engine.optim.optimizer import (
     as_complex,
     as_real,
     change,
+    check_betas,
     check_fused,
+    check_least,
     check_lr,
     number,
     put,
@@ -59,13 +61,9 @@ class Adam(Optimizer):
         if isinstance(lr, Tensor) and foreach and not capturable:
             raise InvalidValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_lr(lr)
-        if not eps >= 0.0:
-            raise InvalidValueError(f"Invalid epsilon value: {eps}")
-        for i in (0, 1):
-            if not 0.0 <= betas[i] < 1.0:
-                raise InvalidValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
-        if not weight_decay >= 0.0:
-            raise InvalidValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_least(eps=eps)
+        check_betas(betas)
+        check_least(weight_decay=weight_decay)
         if not any(all(isinstance(b, kind) for b in betas[:2]) for kind in (float, Tensor)):
             raise InvalidValueError("betas must be either both floats or both Tensors")
         for i, b in enumerate(betas):
